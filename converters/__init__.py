@@ -1,0 +1,1 @@
+"""Files to embeddings and back."""

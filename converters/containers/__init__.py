@@ -1,0 +1,1 @@
+"""Bytes to payloads and back: one file per container, told apart by their first bytes."""

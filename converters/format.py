@@ -1,0 +1,75 @@
+"""The row that every format module provides, and the list of formats, which is the folder `formats/` itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..embeddings.errors import UnknownName, UnrecognisedFormat
+from . import formats as formats_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..embeddings.embedding import Embedding
+    from .payload import Draft, Payload
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing embeddings down.
+
+    `recognise` says, from keys and shapes alone, whether a payload is of this format; no two say so of the same one.
+    `parse` gives its embeddings, or raises MalformedEmbedding. `build` makes what a container saves, or raises
+    CannotWrite where the format cannot hold the embeddings; None where no program writes it stand-alone.
+    """
+
+    key: str
+    title: str
+    written_by: tuple[str, ...]
+    """The programs that write it."""
+    containers: tuple[str, ...]
+    """Keys of the containers it is found in; the first is the one loanword writes."""
+    recognise: Callable[[Payload], bool]
+    parse: Callable[[Payload], list[Embedding]]
+    build: Callable[[Sequence[Embedding]], Draft] | None
+    several: bool = False
+    """Whether one file can hold several embeddings."""
+    fallback: bool = False
+    """Whether any key may be a token's, so that it is asked only when no other format recognises the payload."""
+
+
+@functools.cache
+def all_formats() -> Mapping[str, Format]:
+    """Every format by its key, in alphabetical order."""
+    names = sorted(module.name for module in pkgutil.iter_modules(formats_folder.__path__))
+    rows = [importlib.import_module(f"{formats_folder.__name__}.{name}").FORMAT for name in names]
+    return {row.key: row for row in rows}
+
+
+def format_named(key: str) -> Format:
+    """The format called `key`; raises UnknownName."""
+    try:
+        return all_formats()[key]
+    except KeyError:
+        raise UnknownName(f"no format is called {key!r}; there are {', '.join(all_formats())}") from None
+
+
+def recognised(payload: Payload) -> Format:
+    """The format of `payload`; raises UnrecognisedFormat where none or, by a bug, more than one claims it."""
+    certain, fallbacks = _by_certainty()
+    claims = [row for row in certain if row.recognise(payload)] or [row for row in fallbacks if row.recognise(payload)]
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        raise UnrecognisedFormat(f"could be any of {', '.join(row.key for row in claims)}; please report this file")
+    raise UnrecognisedFormat("no known program writes embeddings like this; if it is one, please report this file")
+
+
+@functools.cache
+def _by_certainty() -> tuple[tuple[Format, ...], tuple[Format, ...]]:
+    rows = tuple(all_formats().values())
+    return tuple(row for row in rows if not row.fallback), tuple(row for row in rows if row.fallback)

@@ -1,0 +1,46 @@
+"""Names of embeddings: data that came from strangers, on its way to file names, messages and prompts.
+
+Inside loanword a name is the exact string of its file. Nothing but these functions takes it outside.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST_FILE_NAME = 200
+"""Bytes of UTF-8; leaves room for a suffix in the 255 that file systems take."""
+
+GENERIC_STEM = re.compile(
+    r"(learned_embeds|embeddings?|model|pytorch_model|archive|delta|checkpoint)(_?[0-9])?"
+    r"([-_](steps?-|gs-|s)?[0-9]+|_final|_emb)?",
+    re.IGNORECASE,
+)
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_PROMPT_GRAMMAR = re.compile(r"[()\[\]{}<>|:,\\]")
+
+
+def safe_filename(name: str) -> str:
+    """A file name, without suffix, that every system takes: letters, digits, spaces and `._-+` of `name`, in NFC."""
+    kept = "".join(c if c.isalnum() or c in " ._-+" else "_" for c in unicodedata.normalize("NFC", name))
+    kept = re.sub(r"_{2,}", "_", kept) if "__" not in name else kept
+    kept = kept.strip(" .").lstrip("-").strip("_ .") or "embedding"
+    while len(kept.encode()) > LONGEST_FILE_NAME:
+        kept = kept[:-1].rstrip(" .")
+    return f"_{kept}" if _DEVICE.fullmatch(kept) else kept
+
+
+def is_generic(stem: str) -> bool:
+    """Whether a file's stem names what the file is rather than its concept (`learned_embeds`, `embeddings`, …)."""
+    return GENERIC_STEM.fullmatch(stem) is not None
+
+
+def prompt_problem(name: str) -> str | None:
+    """Why `name` cannot simply be typed into a prompt, as half a sentence, or None where it can."""
+    if not name.strip():
+        return "is empty"
+    if found := _PROMPT_GRAMMAR.search(name.removeprefix("<").removesuffix(">")):
+        return f"contains {found.group()!r}, which prompts use for themselves"
+    if not name.isprintable():
+        return "contains characters that cannot be typed"
+    return None

@@ -1,0 +1,1 @@
+"""Embeddings in other programs: WebUIs and ComfyUI."""

@@ -1,0 +1,1 @@
+"""Embeddings into diffusers pipelines."""
