@@ -67,7 +67,7 @@ class Draft:
     """What a format builds for a container to save: a tree whose leaves are `Vectors`, and text beside it."""
 
     tree: Tree
-    metadata: Mapping[str, str] = field(default=_NONE)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,12 @@ class Payload:
     tree: Tree
     source: Source
     container: str
-    metadata: Mapping[str, str] = field(default=_NONE)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
     """The text a container keeps beside its tensors (safetensors' `__metadata__`)."""
+    name: str | None = None
+    """The trigger that the caller asked for; what makes a bare tensor an embedding."""
+    encoder: str | None = None
+    """The text encoder that the caller named, for vectors of a width that several have."""
 
     def embedding(
         self,

@@ -93,11 +93,11 @@ def encode(numbers: NDArray[Any], dtype: str) -> bytes:
 
 def has_non_finite(data: Buffer, dtype: str) -> bool:
     """Whether a NaN or an infinity is among the numbers; cheap for the usual answer, no."""
-    import numpy as np
-
     row = dtype_named(dtype)
     if not row.not_finite.search(bytes(data[row.itemsize - 1 :: row.itemsize])):
         return False
+    import numpy as np
+
     return not bool(np.isfinite(decode(data, dtype)).all())
 
 

@@ -1,0 +1,325 @@
+"""Embeddings to files: first the bytes of every file, then the files, each whole and checked before it has its name.
+
+`render` makes bytes and touches no disk; `write` and `convert` put them there. What is written is read back, parsed by
+loanword's own reader and compared before it gets its name; an original is never replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..embeddings.dtypes import dtype_named
+from ..embeddings.embedding import Embedding
+from ..embeddings.errors import CannotWrite, Damaged
+from ..embeddings.names import safe_filename
+from ..embeddings.text_encoders import BASE_MODELS
+from .atomic import write_atomic
+from .container import all_containers, container_named
+from .files import read_all, read_bytes
+from .folders import concept_files
+from .format import all_formats, format_named
+from .metadata import metadata_of
+from .payload import Draft
+from .targets import target_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .container import Container
+    from .format import Format
+    from .source import Readable
+    from .targets import Target
+
+Destination: TypeAlias = "str | os.PathLike[str]"
+
+CONCEPT_FOLDER = "folder"
+"""Stands where a container's key would: a concept's folder, as the sd-concepts-library keeps them."""
+
+USUAL_FORMATS = {
+    ".safetensors": ("kohya", "comfyui", "onetrainer", "xti"),
+    ".pt": ("a1111", "comfyui", "onetrainer", "xti", "mix-of-show"),
+    ".bin": ("diffusers",),
+    ".npy": ("diffusers-1d",),
+    ".pdparams": ("diffusers-1d",),
+    ".png": ("a1111",),
+    ".webp": ("a1111",),
+}
+"""Suffix -> the formats it is usual for; the first that can hold an embedding is taken where none is named."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A file still to be written: its path below the destination, its bytes, and the embeddings in it."""
+
+    name: str
+    content: bytes
+    format: str
+    container: str
+    embeddings: tuple[Embedding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the caller says of the files to be made; None where the usual will do."""
+
+    format: str | None = None
+    target: str | None = None
+    container: str | None = None
+    dtype: str | None = None
+    stem: str | None = None
+    suffix: str | None = None
+
+
+def render(
+    embeddings: Embedding | Iterable[Embedding],
+    *,
+    format: str | None = None,  # noqa: A002  # the word that users know
+    target: str | None = None,
+    container: str | None = None,
+    dtype: str | None = None,
+) -> list[Rendered]:
+    """The files that `write` would put into a folder, without writing them.
+
+    `target` names a program (TARGETS) and decides everything; otherwise `format` and `container` do, or the usual
+    ones for the embedding. `dtype` rounds every number to that type. Raises CannotWrite where the format or the
+    program cannot hold an embedding, UnknownName where there is no such format, program, container or dtype.
+    """
+    return _rendered(embeddings, Form(format, target, container, dtype))
+
+
+def write(
+    embeddings: Embedding | Iterable[Embedding],
+    destination: Destination,
+    *,
+    format: str | None = None,  # noqa: A002
+    target: str | None = None,
+    container: str | None = None,
+    dtype: str | None = None,
+    overwrite: bool = False,
+    durable: bool = True,
+) -> list[Path]:
+    """Write embeddings to a file, or into a folder under file names made of their names; returns the paths.
+
+    A destination with the suffix of a known container is a file; any other is a folder, made where it is missing.
+    Everything is rendered before anything is written. Raises what `render` raises, and CannotWrite where a file is
+    there already (unless `overwrite`) or the disk refuses. `durable=False` leaves it to the caller to have the disk
+    flushed (`atomic.flush`), once for many.
+    """
+    folder, form = _placed(destination, Form(format, target, container, dtype))
+    return _put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable)
+
+
+def convert(
+    source: Readable,
+    destination: Destination,
+    *,
+    format: str | None = None,  # noqa: A002
+    target: str | None = None,
+    container: str | None = None,
+    dtype: str | None = None,
+    name: str | None = None,
+    encoder: str | None = None,
+    overwrite: bool = False,
+    durable: bool = True,
+) -> list[Path]:
+    """Read a file and write its embeddings, as `read_all` and `write` do; the original's SHA-256 goes along.
+
+    Raises what they raise, and CannotWrite where the result would replace the original.
+    """
+    found = [with_original_hash(each) for each in read_all(source, name=name, encoder=encoder)]
+    folder, form = _placed(destination, Form(format, target, container, dtype))
+    files = _rendered(found, form)
+    _keep_originals(found, folder, files)
+    return _put(files, folder, overwrite=overwrite, durable=durable)
+
+
+def with_original_hash(embedding: Embedding) -> Embedding:
+    """The embedding with its original's SHA-256; of a large file, read by ranges, it is computed only here."""
+    origin = embedding.provenance
+    if origin.original_sha256 is not None or origin.path is None:
+        return embedding
+    digest = hashlib.sha256()
+    with open(origin.path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return embedding.replace(provenance=replace(origin, ancestor_sha256=digest.hexdigest()))
+
+
+def _placed(destination: Destination, form: Form) -> tuple[Path, Form]:
+    """The folder to write into, and the form with what a destination that is a file says: its stem and suffix."""
+    path = Path(destination)
+    known = {suffix for row in all_containers().values() for suffix in row.suffixes}
+    names_folder = os.fspath(destination).endswith(("/", os.sep)) or path.is_dir()
+    if names_folder or path.suffix.lower() not in known:
+        return path, form
+    return path.parent, replace(form, stem=path.stem, suffix=path.suffix)
+
+
+def _rendered(embeddings: Embedding | Iterable[Embedding], form: Form) -> list[Rendered]:
+    chosen = [embeddings] if isinstance(embeddings, Embedding) else list(embeddings)
+    if form.dtype is not None:
+        chosen = [each.cast(dtype_named(form.dtype).name) for each in chosen]
+    if form.target is not None:
+        if form.format is not None or form.container is not None:
+            raise CannotWrite("a target program decides on format and container itself; give only one of them")
+        target = target_named(form.target)
+        files = [file for each in chosen for file in _for_target(target, each, form)]
+    else:
+        files = [file for group in _groups(chosen, form) for file in _in_format(group, form)]
+    if form.stem is not None and len({file.embeddings[0].name for file in files if file.embeddings}) > 1:
+        raise CannotWrite(f"{form.stem}{form.suffix}: these embeddings make {len(files)} files; give a folder instead")
+    return _with_distinct_names(files)
+
+
+def _for_target(target: Target, embedding: Embedding, form: Form) -> list[Rendered]:
+    row = format_named(target.format_for(embedding))
+    readable = target.with_readable_dtype(embedding)
+    stem = form.stem or target.file_stem(embedding)
+    container = container_named(row.containers[0])
+    if form.suffix is not None and form.suffix.lower() not in container.suffixes:
+        raise CannotWrite(f"{stem}{form.suffix}: {target.title} is given {container.suffixes[0]} files; name it so")
+    parts = _by_encoder(readable) if target.file_per_encoder else [("", readable)]
+    return [_file(stem + ending, (part,), row, container, form.suffix) for ending, part in parts]
+
+
+def _by_encoder(embedding: Embedding) -> list[tuple[str, Embedding]]:
+    """One embedding for each encoder, in the order of the base model's pipeline, with diffusers' file-name ending."""
+    base_model = BASE_MODELS.get(embedding.base_model or "")
+    order = [key for key in base_model.encoders if key in embedding.vectors] if base_model else list(embedding.vectors)
+    return [
+        (f"_{position}" if position > 1 else "", embedding.replace(vectors={key: embedding.vectors[key]}))
+        for position, key in enumerate(order, start=1)
+    ]
+
+
+def _groups(embeddings: Sequence[Embedding], form: Form) -> list[Sequence[Embedding]]:
+    """Which embeddings share a file: all of them where the named format holds several, none otherwise."""
+    together = form.format is not None and form.container != CONCEPT_FOLDER and format_named(form.format).several
+    return [embeddings] if together else [[each] for each in embeddings]
+
+
+def _in_format(embeddings: Sequence[Embedding], form: Form) -> list[Rendered]:
+    if form.container == CONCEPT_FOLDER:
+        return _concept_folder(embeddings[0])
+    row, container = _form_of(embeddings, form)
+    stem = form.stem or _joint_stem(embeddings)
+    return [_file(stem, tuple(embeddings), row, container, form.suffix)]
+
+
+def _concept_folder(embedding: Embedding) -> list[Rendered]:
+    stem = safe_filename(embedding.name)
+    row, container = format_named("diffusers"), container_named("safetensors")
+    files = [_file("learned_embeds", (embedding,), row, container, None)]
+    texts = [Rendered(name, text.encode(), row.key, CONCEPT_FOLDER) for name, text in concept_files(embedding).items()]
+    return [replace(file, name=f"{stem}/{file.name}") for file in (*files, *texts)]
+
+
+def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Container]:
+    """The format and container to write: the named ones, else the usual ones for the suffix and the embedding."""
+    suffix = (form.suffix or (container_named(form.container).suffixes[0] if form.container else ".safetensors")).lower()
+    keys = (form.format,) if form.format else USUAL_FORMATS.get(suffix, tuple(all_formats()))
+    refusal = CannotWrite(f"no format that holds {embeddings[0].name!r} is written as {suffix}; name a format")
+    for row in map(format_named, keys):
+        container = _container_for(row, form)
+        if row.build is None:
+            refusal = CannotWrite(f"{row.title} cannot be written alone; choose one of the other formats")
+        elif container is None:
+            place = form.container or form.suffix
+            refusal = CannotWrite(f"{row.title} is never kept as {place}; it takes {', '.join(row.containers)}")
+        elif form.format:
+            return row, container
+        else:
+            try:
+                row.build(embeddings)
+            except CannotWrite as error:
+                refusal = error
+            else:
+                return row, container
+    raise refusal
+
+
+def _container_for(row: Format, form: Form) -> Container | None:
+    """The first of the format's containers that fits what the caller named."""
+    for container in map(container_named, row.containers):
+        named = form.container in (None, container.key)
+        fits = form.suffix is None or form.suffix.lower() in container.suffixes
+        if named and fits and container.save is not None:
+            return container
+    return None
+
+
+def _file(
+    stem: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, suffix: str | None
+) -> Rendered:
+    if row.build is None or container.save is None:
+        raise CannotWrite(f"{row.title} cannot be written as {container.title}")
+    draft = row.build(embeddings)
+    content = container.save(Draft(draft.tree, {**metadata_of(embeddings), **draft.metadata}))
+    return Rendered(stem + (suffix or container.suffixes[0]), content, row.key, container.key, embeddings)
+
+
+def _joint_stem(embeddings: Sequence[Embedding]) -> str:
+    """A file name for embeddings that share a file: that of the file they came from, else of the first."""
+    origins = {each.provenance.path for each in embeddings}
+    if len(embeddings) > 1 and len(origins) == 1 and (path := origins.pop()):
+        return safe_filename(Path(path).stem)
+    return safe_filename(embeddings[0].name)
+
+
+def _with_distinct_names(files: list[Rendered]) -> list[Rendered]:
+    """The files, with a number behind names that differ at most in case from an earlier one's."""
+    taken: set[str] = set()
+    distinct: list[Rendered] = []
+    for file in files:
+        path, number = Path(file.name), 1
+        while str(path).casefold() in taken:
+            number += 1
+            path = Path(file.name).with_name(f"{Path(file.name).stem}-{number}{Path(file.name).suffix}")
+        taken.add(str(path).casefold())
+        distinct.append(replace(file, name=str(path)) if number > 1 else file)
+    return distinct
+
+
+def _keep_originals(found: Sequence[Embedding], folder: Path, files: Sequence[Rendered]) -> None:
+    originals = {os.path.realpath(each.provenance.path) for each in found if each.provenance.path}
+    for file in files:
+        if os.path.realpath(folder / file.name) in originals:
+            raise CannotWrite(f"{folder / file.name}: would replace the original, which always stays; write elsewhere")
+
+
+def _put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
+    """Write all files or none: where one fails, those that were new are taken back."""
+    paths = [folder / file.name for file in files]
+    if not overwrite:
+        for path in paths:
+            if os.path.lexists(path):
+                raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
+    written: list[Path] = []
+    try:
+        for path, file in zip(paths, files, strict=True):
+            write_atomic(path, file.content, overwrite=overwrite, check=partial(_check, file), durable=durable)
+            written.append(path)
+    except CannotWrite:
+        if not overwrite:
+            for path in written:
+                path.unlink()
+        raise
+    return paths
+
+
+def _check(file: Rendered, content: bytes) -> None:
+    """Raise Damaged unless `content`, as read back from the disk, holds the file's embeddings bit for bit."""
+    if content != file.content:
+        raise Damaged("what was read back from the disk differs from what was written; the disk may be failing")
+    if not file.embeddings:
+        return
+    encoders = tuple(file.embeddings[0].vectors)
+    found = read_bytes(content, file.name, file.embeddings[0].name, encoders[0] if len(encoders) == 1 else None)
+    kept = [(each.vectors, each.output_vectors, each.layer_vectors) for each in found]
+    if kept != [(each.vectors, each.output_vectors, each.layer_vectors) for each in file.embeddings]:
+        raise Damaged(f"as {file.format} its vectors would not be read back as they are; please report this embedding")
