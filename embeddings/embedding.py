@@ -88,7 +88,7 @@ class Provenance:
     """Training steps done."""
     checkpoint_name: str | None = None
     checkpoint_hash: str | None = None
-    metadata: Mapping[str, str] = field(default=_EMPTY)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """What else the author wrote, as in the file."""
     ancestor_sha256: str | None = None
     """SHA-256 of the file that this one says it was converted from."""
@@ -124,12 +124,12 @@ class Embedding:
 
     name: str
     """The trigger: what its users type."""
-    vectors: Mapping[str, Vectors] = field(default=_EMPTY)
+    vectors: Mapping[str, Vectors] = field(default_factory=lambda: _EMPTY)
     aliases: tuple[str, ...] = ()
     """Other names it is known by; the name stored in the file first."""
-    output_vectors: Mapping[str, Vectors] = field(default=_EMPTY)
-    layer_vectors: Mapping[str, Vectors] = field(default=_EMPTY)
-    provenance: Provenance = field(default=Provenance(), compare=False)
+    output_vectors: Mapping[str, Vectors] = field(default_factory=lambda: _EMPTY)
+    layer_vectors: Mapping[str, Vectors] = field(default_factory=lambda: _EMPTY)
+    provenance: Provenance = field(default_factory=Provenance, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """What is known to be wrong with it, a sentence each."""
 
