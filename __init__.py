@@ -1,3 +1,111 @@
-"""loanword: textual-inversion embeddings, read and written for every program, and loaded into diffusers."""
+"""loanword: textual-inversion embeddings, read and written for every program, and loaded into diffusers.
+
+Every public name lives in one of the folders below and is fetched from there when it is first used, so that importing
+loanword costs nothing. There are no eager imports: ComfyUI and the WebUIs load this folder under names of their own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .converters.bundles import bundle, unbundle
+    from .converters.container import all_containers as containers
+    from .converters.files import Identity, identify, read, read_all
+    from .converters.format import all_formats as formats
+    from .converters.targets import TARGETS
+    from .converters.verification import Verification, verify
+    from .converters.writing import Rendered, convert, render, write
+    from .embeddings.embedding import Embedding, Provenance, Vectors
+    from .embeddings.errors import (
+        CannotWrite,
+        Damaged,
+        FileError,
+        LoanwordError,
+        MalformedEmbedding,
+        NotAnEmbedding,
+        SeveralEmbeddings,
+        UnknownName,
+        Unreadable,
+        UnrecognisedFormat,
+        UnsafePickle,
+    )
+    from .embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BASE_MODELS",
+    "TARGETS",
+    "TEXT_ENCODERS",
+    "CannotWrite",
+    "Damaged",
+    "Embedding",
+    "FileError",
+    "Identity",
+    "LoanwordError",
+    "MalformedEmbedding",
+    "NotAnEmbedding",
+    "Provenance",
+    "Rendered",
+    "SeveralEmbeddings",
+    "UnknownName",
+    "Unreadable",
+    "UnrecognisedFormat",
+    "UnsafePickle",
+    "Vectors",
+    "Verification",
+    "bundle",
+    "containers",
+    "convert",
+    "formats",
+    "identify",
+    "read",
+    "read_all",
+    "render",
+    "unbundle",
+    "verify",
+    "write",
+]
+
+_MODULES = {
+    "converters.bundles": ("bundle", "unbundle"),
+    "converters.container": ("all_containers as containers",),
+    "converters.files": ("Identity", "identify", "read", "read_all"),
+    "converters.format": ("all_formats as formats",),
+    "converters.targets": ("TARGETS",),
+    "converters.verification": ("Verification", "verify"),
+    "converters.writing": ("Rendered", "convert", "render", "write"),
+    "embeddings.embedding": ("Embedding", "Provenance", "Vectors"),
+    "embeddings.errors": (
+        "CannotWrite",
+        "Damaged",
+        "FileError",
+        "LoanwordError",
+        "MalformedEmbedding",
+        "NotAnEmbedding",
+        "SeveralEmbeddings",
+        "UnknownName",
+        "Unreadable",
+        "UnrecognisedFormat",
+        "UnsafePickle",
+    ),
+    "embeddings.text_encoders": ("BASE_MODELS", "TEXT_ENCODERS"),
+}
+"""The imports above once more, for the running program; a test holds them equal."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        for entry in names:
+            attribute, _, public = entry.partition(" as ")
+            if name == (public or attribute):
+                value = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,87 @@
+# Every target makes the environments it needs, in .venv* beside this file: it works in a fresh clone.
+#
+#   make demo     sample files in every format, converted for every program
+#   make test     everything that CI runs
+#   make bench    speed, as ratios to torch and safetensors
+#   make lint     ruff, pyright
+#   make fuzz     the readers under atheris, for SECONDS
+#
+# PYTHON=python3.12 make … uses another interpreter (after `make clean`).
+
+SHELL = /bin/sh
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-main test-pythons test-old-transformers lint bench fuzz readme clean
+
+runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(1))
+PYTHON ?= $(firstword $(foreach each,python3.11 python3.12 python3.13 python3.10 python3,$(call runs,$(each))))
+SECONDS ?= 60
+PYTEST_ARGS ?= -q -n 2
+
+py = .venv/bin/python
+pip_install = -m pip install --quiet --disable-pip-version-check
+small_versions = 3.10 3.11 3.12 3.13
+
+help:
+	@sed -n 's/^#  *make/make/p' Makefile
+
+demo: .venv/ready
+	$(py) docs/demo.py
+
+test: lint test-main test-pythons test-old-transformers
+
+test-main: .venv/ready
+	$(py) -m pytest $(PYTEST_ARGS)
+
+# embeddings/ and converters/ on every Python there is, without torch.
+test-pythons: $(small_versions:%=test-python-%)
+
+test-python-%:
+	@if python$* -c '' 2>/dev/null; then $(MAKE) --no-print-directory run-python-$*; \
+	elif [ "$$CI" = true ]; then echo "python$* is missing" >&2; exit 1; \
+	else echo "python$* is missing: its tests are not run"; fi
+
+run-python-%: .venv-%/ready
+	.venv-$*/bin/python -m pytest $(PYTEST_ARGS) --ignore tests/loader --ignore tests/test_packaging.py
+
+# The loader with the oldest diffusers and transformers that loanword works with.
+test-old-transformers: .venv-old-transformers/ready
+	.venv-old-transformers/bin/python -m pytest $(PYTEST_ARGS) tests/loader
+
+lint: .venv/ready
+	$(py) -m ruff check
+	$(py) -m ruff format --check
+	$(py) -m pyright
+
+bench: .venv/ready
+	$(py) benchmarks/converters.py
+
+fuzz: .venv-fuzz/ready
+	.venv-fuzz/bin/python tests/fuzz.py -max_total_time=$(SECONDS)
+
+# The generated parts of README.md.
+readme: .venv/ready
+	$(py) docs/format_table.py
+
+clean:
+	rm -rf .venv .venv-* build dist demo-output
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(py) $(pip_install) -c constraints.txt -e '.[dev]'
+	$(py) $(pip_install) -c constraints.txt --no-deps open_clip_torch
+	@touch $@
+
+.venv-old-transformers/ready: pyproject.toml constraints-old-transformers.txt
+	$(PYTHON) -m venv --clear .venv-old-transformers
+	.venv-old-transformers/bin/python $(pip_install) -c constraints-old-transformers.txt -e '.[diffusers,test]' peft compel
+	@touch $@
+
+.venv-fuzz/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/python $(pip_install) -c constraints.txt -e '.[test]' atheris
+	@touch $@
+
+.venv-%/ready: pyproject.toml constraints.txt
+	python$* -m venv --clear .venv-$*
+	.venv-$*/bin/python $(pip_install) -c constraints.txt -e '.[test]'
+	@touch $@
