@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.embedding import Embedding
-from ..embeddings.errors import CannotWrite, Damaged, FileError, NotAnEmbedding
+from ..embeddings.errors import CannotWrite, Damaged, NotAnEmbedding
 from .atomic import write_atomic
 from .container import container_named
 from .files import opened_payload
@@ -67,7 +67,9 @@ def unbundle(
 def _lora_tensors(payload: Payload) -> dict[str, Any]:
     tree = payload.tree
     if not isinstance(tree, dict) or not any(mark in str(key) for key in tree for mark in _LORA_MARKS):  # pyright: ignore[reportUnknownVariableType]
-        raise NotAnEmbedding("has no LoRA's tensors, a LoRA file was expected; name the LoRA first, then the embeddings")
+        raise NotAnEmbedding(
+            "has no LoRA's tensors, a LoRA file was expected; name the LoRA first, then the embeddings"
+        )
     return tree  # pyright: ignore[reportUnknownVariableType]
 
 

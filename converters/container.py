@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ..embeddings.errors import UnknownName
 from . import containers as containers_folder
-from .payload import Payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ class Opened:
     """What a container's `open` gives: a tree of plain values and Tensors, and the text beside it."""
 
     tree: Tree
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from .source import open_source
 from .strangers import stranger_by_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ..embeddings.embedding import Embedding
     from .container import Container
@@ -91,7 +91,7 @@ def identify(source: Readable) -> Identity:
 
 
 @contextmanager
-def opened_payload(source: Readable) -> Iterator[Payload]:
+def opened_payload(source: Readable) -> Generator[Payload]:
     """The content of a file of any known container, whatever it means; open while the block runs."""
     path = _path_of(source)
     try:
@@ -153,7 +153,9 @@ def _checked(embedding: Embedding) -> Embedding:
 
 def _several(found: list[Embedding], advice: str) -> SeveralEmbeddings:
     names = ", ".join(repr(each.name) for each in found[:5]) + (", …" if len(found) > 5 else "")
-    return SeveralEmbeddings(f"holds {len(found)} embeddings ({names}), one was asked for; {advice}", found[0].provenance.path)
+    return SeveralEmbeddings(
+        f"holds {len(found)} embeddings ({names}), one was asked for; {advice}", found[0].provenance.path
+    )
 
 
 def _path_of(source: Readable) -> str | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .source import Source
 
 Tree: TypeAlias = Any
-"""dict, list, tuple, frozenset, str, bytes, int, float, bool, None, Tensor; keys of dicts are str, bytes, int or bool."""
+"""dict (keys str, bytes, int or bool), list, tuple, frozenset, str, bytes, int, float, bool, None, Tensor."""
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -126,8 +126,8 @@ class Payload:
 
 
 _FACTS = frozenset(
-    ("step", "sd_checkpoint", "sd_checkpoint_name", "name", "format")
-    + ("loanword.name", "loanword.aliases", "loanword.original_sha256")
+    {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}
+    | {"loanword.name", "loanword.aliases", "loanword.original_sha256"}
 )
 
 
@@ -154,7 +154,7 @@ def _described(known: Mapping[str, Any]) -> dict[str, str]:
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in known.items()
-        if isinstance(value, (str, int, float, bool)) and isinstance(key, str)
+        if isinstance(value, (str, int, float, bool))
     }
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from ..embeddings.dtypes import Buffer
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
@@ -38,7 +40,7 @@ class Source:
     content: Buffer | None = None
     descriptor: int = -1
     opened: tuple[int, ...] = ()
-    siblings: dict[str, bytes] = field(default_factory=dict)
+    siblings: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
     @property
     def stem(self) -> str:
@@ -72,7 +74,7 @@ class Source:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,8 +1,9 @@
 """What each program takes: one row per program. A new program is a new row.
 
 Source: the programs' own readers: A1111 1.10.1, Forge and SD.Next `modules/textual_inversion`, ComfyUI
-`comfy/sd1_clip.py: load_embed`, InvokeAI 6 `backend/textual_inversion.py`, diffusers 0.42 `loaders/textual_inversion.py`,
-OneTrainer `modules/modelLoader/*EmbeddingLoader.py`, stable-diffusion.cpp `conditioner.hpp`.
+`comfy/sd1_clip.py: load_embed`, InvokeAI 6 `backend/textual_inversion.py`, diffusers 0.42
+`loaders/textual_inversion.py`, OneTrainer `modules/modelLoader/*EmbeddingLoader.py`, stable-diffusion.cpp
+`conditioner.hpp`.
 """
 
 from __future__ import annotations
@@ -113,8 +114,10 @@ def _rows(formats: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
 
 _TORCH_DTYPES = frozenset(("float32", "float16", "bfloat16", "float64"))
 _WEBUI = _rows({"kohya": ("sd1", "sd2"), "comfyui": ("sdxl",)})
-_COMFYUI = ("sd1", "sd2", "sdxl", "sd3", "flux", "hidream", "hunyuan-video", "cosmos", "anima", "z-image")
-_COMFYUI += ("flux2", "flux2-klein-4b", "flux2-klein-9b")
+_COMFYUI = (
+    *("sd1", "sd2", "sdxl", "sd3", "flux", "hidream", "hunyuan-video", "cosmos", "anima"),
+    *("flux2", "flux2-klein-4b", "flux2-klein-9b"),
+)
 _ONETRAINER = ("sdxl", "sd3", "flux", "hidream", "hunyuan-video", "cascade", "chroma", "sana")
 
 TARGETS = {

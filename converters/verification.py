@@ -73,7 +73,9 @@ def _differences(before: Embedding, found: list[Embedding]) -> list[str]:
     ]
     after = found[0]
     names = {each for one in found for each in (one.name, *one.aliases)}
-    lost += [f"{before.name!r}: the name {name!r} is lost" for name in (before.name, *before.aliases) if name not in names]
+    lost += [
+        f"{before.name!r}: the name {name!r} is lost" for name in (before.name, *before.aliases) if name not in names
+    ]
     for fact in ("step", "checkpoint_name", "checkpoint_hash", "original_sha256"):
         if (value := getattr(before.provenance, fact)) not in (None, getattr(after.provenance, fact)):
             lost.append(f"{before.name!r}: {fact.replace('_', ' ')} {value!r} is lost")

@@ -221,7 +221,9 @@ def _concept_folder(embedding: Embedding) -> list[Rendered]:
 
 def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Container]:
     """The format and container to write: the named ones, else the usual ones for the suffix and the embedding."""
-    suffix = (form.suffix or (container_named(form.container).suffixes[0] if form.container else ".safetensors")).lower()
+    suffix = (
+        form.suffix or (container_named(form.container).suffixes[0] if form.container else ".safetensors")
+    ).lower()
     keys = (form.format,) if form.format else USUAL_FORMATS.get(suffix, tuple(all_formats()))
     refusal = CannotWrite(f"no format that holds {embeddings[0].name!r} is written as {suffix}; name a format")
     for row in map(format_named, keys):

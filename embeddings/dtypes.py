@@ -73,7 +73,8 @@ def decode(data: Buffer, dtype: str) -> NDArray[Any]:
 
     if dtype in ("float64", "float32", "float16"):
         numbers = np.frombuffer(data, dtype=np.dtype(dtype).newbyteorder("<"))
-        return numbers.astype(np.float64 if dtype == "float64" else np.float32)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a number like any other here
+            return numbers.astype(np.float64 if dtype == "float64" else np.float32)
     if dtype == "bfloat16":
         return (np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16).view(np.float32)
     return _eight_bit_values(dtype)[np.frombuffer(data, dtype=np.uint8)]
@@ -84,7 +85,7 @@ def encode(numbers: NDArray[Any], dtype: str) -> bytes:
     import numpy as np
 
     if dtype in ("float64", "float32", "float16"):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return numbers.astype(np.dtype(dtype).newbyteorder("<")).tobytes()
     if dtype == "bfloat16":
         return _to_bfloat16(numbers).tobytes()
@@ -121,7 +122,7 @@ def _rounded_to_odd(numbers: NDArray[Any]) -> NDArray[np.float32]:
 
     if numbers.dtype != np.float64:
         return np.ascontiguousarray(numbers, dtype=np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         near = np.ascontiguousarray(numbers, dtype=np.float32)
     bits = near.view(np.uint32)
     inexact = np.isfinite(near) & (near.astype(np.float64) != numbers)

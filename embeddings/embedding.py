@@ -54,7 +54,8 @@ class Vectors:
         """A new (n_vectors, width) float32 array for mathematics; float64 is rounded, all else is exact."""
         import numpy as np
 
-        return decode(self.data, self.dtype).astype(np.float32, copy=False).reshape(self.shape)
+        with np.errstate(over="ignore"):
+            return decode(self.data, self.dtype).astype(np.float32, copy=False).reshape(self.shape)
 
     def cast(self, dtype: str) -> Vectors:
         """The vectors in another dtype, each number rounded once, to nearest; itself where nothing changes."""
@@ -148,7 +149,9 @@ class Embedding:
         """Key of the base model its text encoders belong to; None where they leave that open."""
         if self.layer_vectors:
             return "sd1"
-        return base_model_of((*self.vectors, *self.output_vectors), self.provenance.metadata.get("modelspec.architecture"))
+        return base_model_of(
+            (*self.vectors, *self.output_vectors), self.provenance.metadata.get("modelspec.architecture")
+        )
 
     @property
     def tokens(self) -> int:
@@ -207,8 +210,11 @@ def _distinct(names: Iterable[str], known: str) -> tuple[str, ...]:
 
 def _fields(value: Embedding | Provenance) -> dict[str, Any]:
     """The fields of `value` with plain dicts for the read-only mappings, which cannot be pickled."""
-    found = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    return {key: dict(item) if isinstance(item, MappingProxyType) else item for key, item in found.items()}
+    return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+
+
+def _plain(item: Any) -> Any:
+    return dict[str, Any](item) if isinstance(item, MappingProxyType) else item
 
 
 def _rebuilt(kind: type[Any], fields: dict[str, Any]) -> Any:

@@ -1,16 +1,16 @@
 """Every error loanword raises on purpose.
 
-    LoanwordError
-    ├── FileError (also ValueError)      about one file; its message starts with the file's path
-    │   ├── Unreadable                   not a regular file, no permission, too large, changed while being read
-    │   ├── NotAnEmbedding               understood, and something else: a LoRA, a web page, a Git LFS pointer, …
-    │   ├── UnrecognisedFormat           a sound container whose content no known program writes
-    │   ├── Damaged                      truncated, failing its checksum, contradicting itself
-    │   ├── UnsafePickle                 a pickle that asks for code to be run
-    │   ├── MalformedEmbedding           its format was recognised, but its content breaks that format's rules
-    │   └── SeveralEmbeddings            holds more than the one embedding that was asked for
-    ├── CannotWrite (also ValueError)    a format or a program cannot hold this embedding, or the place is taken
-    └── UnknownName (also ValueError)    no such format, program, dtype or text encoder
+LoanwordError
+├── FileError (also ValueError)      about one file; its message starts with the file's path
+│   ├── Unreadable                   not a regular file, no permission, too large, changed while being read
+│   ├── NotAnEmbedding               understood, and something else: a LoRA, a web page, a Git LFS pointer, …
+│   ├── UnrecognisedFormat           a sound container whose content no known program writes
+│   ├── Damaged                      truncated, failing its checksum, contradicting itself
+│   ├── UnsafePickle                 a pickle that asks for code to be run
+│   ├── MalformedEmbedding           its format was recognised, but its content breaks that format's rules
+│   └── SeveralEmbeddings            holds more than the one embedding that was asked for
+├── CannotWrite (also ValueError)    a format or a program cannot hold this embedding, or the place is taken
+└── UnknownName (also ValueError)    no such format, program, dtype or text encoder
 """
 
 from __future__ import annotations

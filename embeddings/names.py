@@ -21,13 +21,21 @@ _PROMPT_GRAMMAR = re.compile(r"[()\[\]{}<>|:,\\]")
 
 
 def safe_filename(name: str) -> str:
-    """A file name, without suffix, that every system takes: letters, digits, spaces and `._-+` of `name`, in NFC."""
-    kept = "".join(c if c.isalnum() or c in " ._-+" else "_" for c in unicodedata.normalize("NFC", name))
-    kept = re.sub(r"_{2,}", "_", kept) if "__" not in name else kept
-    kept = kept.strip(" .").lstrip("-").strip("_ .") or "embedding"
+    """A file name, without suffix, that every system takes: letters, digits, spaces and `._-+` of `name`, in NFC.
+
+    Made of such a file name it is the same again.
+    """
+    spelled = "".join(c if _is_kept(c) else "\0" for c in unicodedata.normalize("NFC", name))
+    kept = spelled.strip("\0 .").lstrip("\0 .-").replace("\0", "_")
     while len(kept.encode()) > LONGEST_FILE_NAME:
         kept = kept[:-1].rstrip(" .")
+    if not kept:
+        return "embedding"
     return f"_{kept}" if _DEVICE.fullmatch(kept) else kept
+
+
+def _is_kept(character: str) -> bool:
+    return character in " ._-+" or unicodedata.category(character)[0] in "LNM"
 
 
 def is_generic(stem: str) -> bool:
