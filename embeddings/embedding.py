@@ -214,7 +214,7 @@ def _fields(value: Embedding | Provenance) -> dict[str, Any]:
 
 
 def _plain(item: Any) -> Any:
-    return dict[str, Any](item) if type(item) is MappingProxyType else item
+    return dict(item) if isinstance(item, MappingProxyType) else item  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _rebuilt(kind: type[Any], fields: dict[str, Any]) -> Any:
