@@ -111,7 +111,7 @@ def write(
     flushed (`atomic.flush`), once for many.
     """
     folder, form = _placed(destination, Form(format, target, container, dtype))
-    return _put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable)
+    return put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable)
 
 
 def convert(
@@ -131,11 +131,47 @@ def convert(
 
     Raises what they raise, and CannotWrite where the result would replace the original.
     """
+    folder, files = plan(source, destination, Form(format, target, container, dtype), name=name, encoder=encoder)
+    keep_originals(files, folder)
+    return put(files, folder, overwrite=overwrite, durable=durable)
+
+
+def plan(
+    source: Readable, destination: Destination, form: Form, *, name: str | None = None, encoder: str | None = None
+) -> tuple[Path, list[Rendered]]:
+    """The files that `convert` would write, and the folder they would go into."""
     found = [with_original_hash(each) for each in read_all(source, name=name, encoder=encoder)]
-    folder, form = _placed(destination, Form(format, target, container, dtype))
-    files = _rendered(found, form)
-    _keep_originals(found, folder, files)
-    return _put(files, folder, overwrite=overwrite, durable=durable)
+    folder, form = _placed(destination, form)
+    return folder, _rendered(found, form)
+
+
+def keep_originals(files: Sequence[Rendered], folder: Path) -> None:
+    """Raise CannotWrite where one of the files would replace a file that their embeddings were read from."""
+    paths = {each.provenance.path for file in files for each in file.embeddings}
+    originals = {os.path.realpath(path) for path in paths if path}
+    for file in files:
+        if os.path.realpath(folder / file.name) in originals:
+            raise CannotWrite(f"{folder / file.name}: would replace the original, which always stays; write elsewhere")
+
+
+def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
+    """Write all files or none: where one fails, those that were new are taken back."""
+    paths = [folder / file.name for file in files]
+    if not overwrite:
+        for path in paths:
+            if os.path.lexists(path):
+                raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
+    written: list[Path] = []
+    try:
+        for path, file in zip(paths, files, strict=True):
+            write_atomic(path, file.content, overwrite=overwrite, check=partial(_check, file), durable=durable)
+            written.append(path)
+    except CannotWrite:
+        if not overwrite:
+            for path in written:
+                path.unlink()
+        raise
+    return paths
 
 
 def with_original_hash(embedding: Embedding) -> Embedding:
@@ -285,33 +321,6 @@ def _with_distinct_names(files: list[Rendered]) -> list[Rendered]:
         taken.add(str(path).casefold())
         distinct.append(replace(file, name=str(path)) if number > 1 else file)
     return distinct
-
-
-def _keep_originals(found: Sequence[Embedding], folder: Path, files: Sequence[Rendered]) -> None:
-    originals = {os.path.realpath(each.provenance.path) for each in found if each.provenance.path}
-    for file in files:
-        if os.path.realpath(folder / file.name) in originals:
-            raise CannotWrite(f"{folder / file.name}: would replace the original, which always stays; write elsewhere")
-
-
-def _put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
-    """Write all files or none: where one fails, those that were new are taken back."""
-    paths = [folder / file.name for file in files]
-    if not overwrite:
-        for path in paths:
-            if os.path.lexists(path):
-                raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
-    written: list[Path] = []
-    try:
-        for path, file in zip(paths, files, strict=True):
-            write_atomic(path, file.content, overwrite=overwrite, check=partial(_check, file), durable=durable)
-            written.append(path)
-    except CannotWrite:
-        if not overwrite:
-            for path in written:
-                path.unlink()
-        raise
-    return paths
 
 
 def _check(file: Rendered, content: bytes) -> None:
