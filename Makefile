@@ -41,7 +41,7 @@ test-python-%:
 	else echo "python$* is missing: its tests are not run"; fi
 
 run-python-%: .venv-%/ready
-	.venv-$*/bin/python -m pytest $(PYTEST_ARGS) --ignore tests/loader --ignore tests/test_packaging.py
+	.venv-$*/bin/python -m pytest $(PYTEST_ARGS) --ignore tests/loader
 
 # The loader with the oldest diffusers and transformers that loanword works with.
 test-old-transformers: .venv-old-transformers/ready
