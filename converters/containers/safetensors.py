@@ -201,7 +201,7 @@ def _entry(name: str, entry: dict[str, Any]) -> tuple[str, tuple[int, ...], int,
     for length in shape:
         bits *= length
     if bits != 8 * (end - begin):
-        raise Damaged(f"{_quoted(name)} has {end - begin} bytes, its shape takes {bits / 8:.0f}; download it again")
+        raise Damaged(f"{_quoted(name)} has {end - begin} bytes, its shape takes {bits // 8}; download it again")
     return dtype, shape, begin, end
 
 
