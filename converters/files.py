@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..embeddings.dtypes import has_non_finite
 from ..embeddings.errors import FileError, SeveralEmbeddings, UnrecognisedFormat, UnsafePickle
 from .container import all_containers
 from .folders import companions_of, members_of
@@ -115,7 +114,7 @@ def _payload(source: Source, name: str | None = None, encoder: str | None = None
 
 
 def _parsed(payload: Payload) -> list[Embedding]:
-    return [_checked(embedding) for embedding in recognised(payload).parse(payload)]
+    return recognised(payload).parse(payload)
 
 
 def _container_of(source: Source) -> Container:
@@ -132,23 +131,6 @@ def _container_of(source: Source) -> Container:
     raise stranger_by_bytes(source) or UnrecognisedFormat(
         f"begins with {head[:8]!r}, which no known kind of embedding file does; download it again"
     )
-
-
-def _checked(embedding: Embedding) -> Embedding:
-    """The embedding, with a warning where numbers are NaN or infinite."""
-    broken = [
-        label
-        for kind in (embedding.vectors, embedding.output_vectors, embedding.layer_vectors)
-        for label, vectors in kind.items()
-        if has_non_finite(vectors.data, vectors.dtype)
-    ]
-    if not broken:
-        return embedding
-    warning = (
-        f"{', '.join(broken)}: some numbers are NaN or infinite, as when a value outgrew float16 at training; "
-        "images made with it will be broken"
-    )
-    return embedding.replace(warnings=(*embedding.warnings, warning))
 
 
 def _several(found: list[Embedding], advice: str) -> SeveralEmbeddings:

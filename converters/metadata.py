@@ -10,14 +10,12 @@ import json
 from typing import TYPE_CHECKING
 
 from ..embeddings.text_encoders import BASE_MODELS
+from .facts import IMPLEMENTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..embeddings.embedding import Embedding
-
-IMPLEMENTATION = "loanword"
-"""`modelspec.implementation` of files whose ModelSpec keys are loanword's own."""
 
 
 def metadata_of(embeddings: Sequence[Embedding]) -> dict[str, str]:

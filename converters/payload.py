@@ -5,7 +5,6 @@ Containers make payloads, formats read them. Nothing in a payload can run: a pic
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..embeddings.dtypes import DTYPES
 from ..embeddings.embedding import Embedding, Provenance, Vectors
 from ..embeddings.errors import MalformedEmbedding
-from ..embeddings.names import safe_filename
+from .facts import provenance_fields, stored_names, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +92,7 @@ class Payload:
         stored_name: str | None = None,
         aliases: tuple[str, ...] = (),
         facts: Mapping[str, Any] = _NONE,
+        warnings: tuple[str, ...] = (),
         **fields: Any,
     ) -> Embedding:
         """The embedding of this file, its provenance filled in from the file and from `facts`.
@@ -102,69 +102,13 @@ class Payload:
         beside the vectors (step, sd_checkpoint, sd_checkpoint_name, others), in the file's own names.
         """
         known = {**self.metadata, **facts}
-        written_name = known.get("loanword.name")
-        stored = (written_name, stored_name, *_stored_aliases(known), *aliases)
-        names = tuple(each for each in stored if isinstance(each, str) and each not in ("", "*"))
-        trigger = name or _trigger(self.source.stem, names)
-        return Embedding(
-            name=trigger,
-            vectors=vectors,
-            aliases=names,
-            provenance=Provenance(
-                path=self.source.path,
-                format=format_key,
-                container=self.container,
-                step=_integer(known.get("step")),
-                checkpoint_name=_text(known.get("sd_checkpoint_name")),
-                checkpoint_hash=_text(known.get("sd_checkpoint")),
-                metadata={key: value for key, value in _described(known).items() if key not in _FACTS},
-                ancestor_sha256=_text(known.get("loanword.original_sha256")),
-                content=self.source.content,
-            ),
-            **fields,
+        names = stored_names(known, stored_name, aliases) if known or stored_name or aliases else ()
+        origin = Provenance(
+            path=self.source.path,
+            format=format_key,
+            container=self.container,
+            content=self.source.content,
+            **(provenance_fields(known) if known else {}),
         )
-
-
-_FACTS = frozenset(
-    {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}
-    | {"loanword.name", "loanword.aliases", "loanword.original_sha256"}
-)
-
-
-def _trigger(stem: str, names: tuple[str, ...]) -> str:
-    """The stem, unless it is only the file-name spelling of a name that the file itself carries."""
-    for name in names:
-        if not stem or safe_filename(name) == stem:
-            return name
-    return stem or "embedding"
-
-
-def _stored_aliases(known: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names in the metadata, loanword's own list first."""
-    listed = known.get("loanword.aliases")
-    try:
-        own = tuple(json.loads(listed)) if isinstance(listed, str) else ()
-    except (ValueError, RecursionError, TypeError):
-        own = ()
-    return (known.get("name"), *own, known.get("modelspec.title"), known.get("modelspec.trigger_phrase"))  # type: ignore[return-value]
-
-
-def _described(known: Mapping[str, Any]) -> dict[str, str]:
-    """The facts that are plain values, as text."""
-    return {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in known.items()
-        if isinstance(value, (str, int, float, bool))
-    }
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        return int(value) if value.isdecimal() and value.isascii() and len(value) < 16 else None
-    return value if isinstance(value, int) else None
+        trigger = name or trigger_of(self.source.stem, names)
+        return Embedding(trigger, vectors, names, provenance=origin, notes=warnings, **fields)

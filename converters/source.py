@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from ..embeddings.errors import Damaged, Unreadable
@@ -45,12 +44,12 @@ class Source:
     @property
     def stem(self) -> str:
         """The file's name without folder and suffix; empty where there is no file."""
-        return PurePath(self.path).stem if self.path else ""
+        return os.path.splitext(os.path.basename(self.path))[0] if self.path else ""
 
     @property
     def suffix(self) -> str:
         """The file's suffix in lower case, with its dot; empty where there is none."""
-        return PurePath(self.path).suffix.lower() if self.path else ""
+        return os.path.splitext(self.path)[1].lower() if self.path else ""
 
     def read(self, offset: int, length: int) -> Buffer:
         """`length` bytes from `offset`; raises Damaged where they are not all there."""

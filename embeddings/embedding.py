@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .dtypes import DTYPES, Buffer, decode, dtype_named, encode
+from .health import health_warnings
 from .text_encoders import BASE_MODELS, TEXT_ENCODERS, base_model_of, in_table_order
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class Embedding:
     output_vectors: Mapping[str, Vectors] = field(default_factory=lambda: _EMPTY)
     layer_vectors: Mapping[str, Vectors] = field(default_factory=lambda: _EMPTY)
     provenance: Provenance = field(default_factory=Provenance, compare=False)
-    warnings: tuple[str, ...] = field(default=(), compare=False)
-    """What is known to be wrong with it, a sentence each."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What its reader found to be wrong with it, a sentence each; `warnings` adds what its numbers show."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -157,6 +158,11 @@ class Embedding:
     def tokens(self) -> int:
         """How many tokens of a prompt it takes: its most vectors in any one encoder."""
         return max((vectors.shape[0] for vectors in (*self.vectors.values(), *self.output_vectors.values())), default=1)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything known to be wrong with it, a sentence each."""
+        return (*self.notes, *health_warnings(self))
 
     def renamed(self, name: str) -> Embedding:
         """The same embedding under another trigger; the old one becomes an alias."""
@@ -214,7 +220,7 @@ def _fields(value: Embedding | Provenance) -> dict[str, Any]:
 
 
 def _plain(item: Any) -> Any:
-    return dict(item) if isinstance(item, MappingProxyType) else item  # pyright: ignore[reportUnknownArgumentType]
+    return {**cast("Mapping[str, Any]", item)} if isinstance(item, MappingProxyType) else item
 
 
 def _rebuilt(kind: type[Any], fields: dict[str, Any]) -> Any:

@@ -1,0 +1,75 @@
+"""What files say of an embedding beside its vectors: names, training facts, the author's words.
+
+The keys are those of A1111's .pt files (name, step, sd_checkpoint, sd_checkpoint_name), of ModelSpec (`modelspec.*`)
+and loanword's own (`loanword.*`, see metadata.py), wherever a container keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from ..embeddings.names import safe_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IMPLEMENTATION = "loanword"
+"""`modelspec.implementation` of files whose ModelSpec keys are loanword's own."""
+MODEL_SPEC_KEYS = ("sai_model_spec", "architecture", "implementation", "title", "trigger_phrase", "hash_sha256")
+_NAMES = ("name", "modelspec.title", "modelspec.trigger_phrase")
+_FACTS = frozenset(
+    {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}
+    | {"loanword.name", "loanword.aliases", "loanword.original_sha256"}
+)
+_GENERATED = _FACTS | {f"modelspec.{key}" for key in MODEL_SPEC_KEYS}
+
+
+def stored_names(known: Mapping[str, Any], stored_name: object, aliases: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that a file carries, the one it calls itself by first, each once."""
+    names = (known.get("loanword.name"), stored_name, *_listed(known), *(known.get(key) for key in _NAMES), *aliases)
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name not in ("", "*")))
+
+
+def trigger_of(stem: str, names: tuple[str, ...]) -> str:
+    """The stem, as in every WebUI, unless it is only the file-name spelling of a name that the file carries."""
+    for name in names:
+        if name == stem or not stem or safe_filename(name) == stem:
+            return name
+    return stem or "embedding"
+
+
+def provenance_fields(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Provenance that the file fills, from its facts and metadata."""
+    own = known.get("modelspec.implementation") == IMPLEMENTATION
+    left_out = _GENERATED if own else _FACTS
+    return {
+        "step": _integer(known.get("step")),
+        "checkpoint_name": _text(known.get("sd_checkpoint_name")),
+        "checkpoint_hash": _text(known.get("sd_checkpoint")),
+        "ancestor_sha256": _text(known.get("loanword.original_sha256")),
+        "metadata": {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in known.items()
+            if key not in left_out and isinstance(value, (str, int, float, bool))
+        },
+    }
+
+
+def _listed(known: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The aliases that loanword wrote as a JSON list; nothing where it is not one."""
+    try:
+        listed = json.loads(known.get("loanword.aliases", "[]"))
+    except (ValueError, TypeError, RecursionError):
+        return ()
+    return tuple(cast("list[Any]", listed)) if isinstance(listed, list) else ()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and value.isascii() and len(value) < 16 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
