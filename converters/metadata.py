@@ -51,4 +51,5 @@ def _model_spec(embedding: Embedding) -> dict[str, str]:
         "modelspec.implementation": IMPLEMENTATION,
         "modelspec.title": embedding.name,
         "modelspec.trigger_phrase": embedding.name,
+        "modelspec.hash_sha256": "",  # the container knows the bytes
     }

@@ -4,11 +4,13 @@ The header is checked more strictly than the safetensors library does: a name or
 field or a lone surrogate is refused, since two programs would read two different things. Tensors are read by range.
 
 Source: safetensors 0.8 (format description in its README; `tensor.rs` for dtypes and the order in which it writes);
+ModelSpec 1.0.1 for the hash;
 Draw Things, `LoRAExporter.swift`, for the hole.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from functools import partial
@@ -17,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 from ...embeddings.embedding import Vectors
 from ...embeddings.errors import CannotWrite, Damaged, NotAnEmbedding, Unreadable, UnrecognisedFormat, shortened
 from ..container import Container, Opened
-from ..payload import Tensor
+from ..payload import Draft, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ...embeddings.dtypes import Buffer
-    from ..payload import Draft
     from ..source import Source
 
 METADATA = "__metadata__"
+CONTENT_HASH = "modelspec.hash_sha256"
 LARGEST_HEADER = 16 * 1024 * 1024
 """Bytes. Training logs make headers of several MB; the library's own limit is 100 MB."""
 MOST_TENSORS = 32_768
@@ -94,7 +96,13 @@ def open_safetensors(source: Source) -> Opened:
 
 
 def save_safetensors(draft: Draft) -> bytes:
-    """The bytes that the safetensors library would write for the same tensors; metadata in alphabetical order."""
+    """The bytes that the safetensors library would write for the same tensors; metadata in alphabetical order.
+
+    Where the metadata has an empty CONTENT_HASH, it becomes the SHA-256 of everything behind the header.
+    """
+    if draft.metadata.get(CONTENT_HASH) == "":
+        _, *data = pieces(draft)
+        draft = Draft(draft.tree, {**draft.metadata, CONTENT_HASH: f"0x{hashlib.sha256(b''.join(data)).hexdigest()}"})
     return b"".join(pieces(draft))
 
 
