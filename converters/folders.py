@@ -74,16 +74,20 @@ _PREFERENCE = ("safetensors", "pti", "bin", "pt")
 
 def companions_of(path: str) -> dict[str, bytes]:
     """The files beside `path` that belong to it by its name, with their content; looks for none at usual names."""
-    name = os.path.basename(path)
+    limits = companion_names(os.path.basename(path))
+    return {
+        companion: content
+        for limit in set(limits.values())
+        for companion, content in siblings_of(path, _belonging(path, limits, limit), limit).items()
+    }
+
+
+def companion_names(name: str) -> dict[str, int]:
+    """The names of what may lie beside a file called `name` and belongs to it, each with the most bytes read of it."""
     for pattern, companions in _COMPANIONS:
         if found := pattern.fullmatch(name):
             parts = found.groupdict("")
-            limits = {companion.format(**parts): limit for companion, limit in companions.items()}
-            return {
-                companion: content
-                for limit in set(limits.values())
-                for companion, content in siblings_of(path, _belonging(path, limits, limit), limit).items()
-            }
+            return {companion.format(**parts): limit for companion, limit in companions.items()}
     return {}
 
 
