@@ -50,7 +50,7 @@ test-old-transformers: .venv-old-transformers/ready
 lint: .venv/ready
 	$(py) -m ruff check
 	$(py) -m ruff format --check
-	$(py) -m pyright
+	$(py) -m pyright --pythonpath $(py)
 
 bench: .venv/ready
 	$(py) benchmarks/converters.py

@@ -1,0 +1,93 @@
+"""What the command line prints: tables and lines on standard output, the bar and the summary on standard error.
+
+Where nobody watches (pipes, files) there is no bar, no colour and no control character. All text from files goes
+through `one_line`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from ...embeddings.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeVar
+
+    from ...converters.batch import Outcome
+
+    Item = TypeVar("Item")
+
+_MOST_NAMED = 5
+"""Of files that were left out for the same reason, this many are named."""
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    click.echo(one_line(text))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output: fitted to a terminal, plain columns elsewhere."""
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich_table(headings, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    for row in (headings, *cells):
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(padded.rstrip())
+
+
+def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    Console().print(shown)
+
+
+def tracked(items: Sequence[Item]) -> Iterator[Item]:
+    """The items, with a bar that shows how far their work is; what is said meanwhile appears above it."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield from bar.track(items)
+
+
+def summary(verb: str, outcomes: Sequence[Outcome]) -> None:
+    """What became of the files, on standard error: how many were done, and of the others which and why."""
+    counts = Counter(outcome.kind for outcome in outcomes)
+    others = "".join(f", {counts[kind]} {kind}" for kind in ("skipped", "failed") if counts[kind])
+    if len(outcomes) > 1 or others:
+        click.echo(f"{counts['done']} {verb}{others}", err=True)
+    for kind in ("skipped", "failed"):
+        notes(kind, ((each.reason, each.found.path) for each in outcomes if each.kind == kind))
+    notes("warning", ((warning, each.found.path) for each in outcomes for warning in each.warnings))
+
+
+def notes(label: str, reasons: Iterable[tuple[str, str]]) -> None:
+    """Each reason once, and below it the files it holds for, on standard error."""
+    files: dict[str, list[str]] = {}
+    for reason, path in reasons:
+        files.setdefault(reason, []).append(path)
+    for reason, paths in files.items():
+        click.echo(f"{label}: {one_line(reason)}", err=True)
+        for path in paths[:_MOST_NAMED]:
+            click.echo(f"    {one_line(path)}", err=True)
+        if len(paths) > _MOST_NAMED:
+            click.echo(f"    and {len(paths) - _MOST_NAMED} more", err=True)
