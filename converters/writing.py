@@ -136,6 +136,13 @@ def convert(
     return put(files, folder, overwrite=overwrite, durable=durable)
 
 
+def names_file(destination: Destination) -> bool:
+    """Whether a destination is a file: one with the suffix of a known container; any other is a folder."""
+    known = {suffix for row in all_containers().values() for suffix in row.suffixes}
+    names_folder = os.fspath(destination).endswith(("/", os.sep)) or os.path.isdir(destination)
+    return not names_folder and Path(destination).suffix.lower() in known
+
+
 def plan(
     source: Readable, destination: Destination, form: Form, *, name: str | None = None, encoder: str | None = None
 ) -> tuple[Path, list[Rendered]]:
@@ -189,9 +196,7 @@ def with_original_hash(embedding: Embedding) -> Embedding:
 def _placed(destination: Destination, form: Form) -> tuple[Path, Form]:
     """The folder to write into, and the form with what a destination that is a file says: its stem and suffix."""
     path = Path(destination)
-    known = {suffix for row in all_containers().values() for suffix in row.suffixes}
-    names_folder = os.fspath(destination).endswith(("/", os.sep)) or path.is_dir()
-    if names_folder or path.suffix.lower() not in known:
+    if not names_file(destination):
         return path, form
     return path.parent, replace(form, stem=path.stem, suffix=path.suffix)
 
