@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ..embeddings.errors import FileError, LoanwordError, NotAnEmbedding, UnrecognisedFormat, one_line
@@ -68,63 +68,52 @@ def find(arguments: Iterable[str]) -> Iterator[Found]:
                 yield found
 
 
+@dataclass
 class Conversion:
     """A run over many files; knows what it wrote, so that no two files of one run end up in the same place."""
 
-    def __init__(
-        self,
-        destination: str | None,
-        form: Form,
-        *,
-        name: str | None = None,
-        encoder: str | None = None,
-        overwrite: bool = False,
-        dry_run: bool = False,
-    ) -> None:
-        """`destination` is a folder, or a file where one is converted; None puts results beside their originals."""
-        self.destination = destination
-        self.form = form
-        self.name = name
-        self.encoder = encoder
-        self.overwrite = overwrite
-        self.dry_run = dry_run
-        self._written: list[Path] = []
-        self._origins: dict[str, str] = {}
-        """What is in which place, to find out that a second one would go there."""
+    destination: str | None
+    """A folder, or a file where one is converted; None puts results beside their originals."""
+    form: Form
+    name: str | None = None
+    encoder: str | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    written: list[Path] = field(default_factory=list["Path"])
+    origins: dict[str, str] = field(default_factory=dict[str, str])
+    """What became of which file, by place."""
 
     def convert(self, found: Found) -> Outcome:
         """Convert one file; raises what reading and rendering it raise."""
         folder, files = plan(found.source(), self._place_of(found), self.form, name=self.name, encoder=self.encoder)
         paths = tuple(folder / file.name for file in files)
-        if taken := self._taken(found, paths):
-            return taken
+        if problem := self._taken(found, paths):
+            return problem
         keep_originals(files, folder)
         if not self.dry_run:
-            self._written += put(files, folder, overwrite=self.overwrite, durable=False)
-        self._origins |= {_key(path): found.path for path in paths}
+            self.written += put(files, folder, overwrite=self.overwrite, durable=False)
         warnings = tuple(dict.fromkeys(each for file in files for one in file.embeddings for each in one.warnings))
         return Outcome(found, "done", paths, warnings=warnings)
 
     def finish(self) -> None:
         """Have everything that was written brought to the disk."""
-        if self._written:
-            flush(self._written)
+        if self.written:
+            flush(self.written)
 
     def _place_of(self, found: Found) -> str:
         """Where the result goes: the destination, with the folders below the one that was named."""
         if self.destination is None:
             return os.path.join(os.path.dirname(found.path), "")
-        return os.path.join(self.destination, found.below) if found.below else self.destination
+        return os.path.join(self.destination, found.below, "") if found.below else self.destination
 
     def _taken(self, found: Found, paths: tuple[Path, ...]) -> Outcome | None:
+        """Why `found` cannot have its places, if it cannot; from now on they are its own."""
         for path in paths:
-            if (other := self._origins.get(_key(path))) is not None:
-                return Outcome(
-                    found, "failed", reason=f"would be written to {path}, as {other} was; rename one of them"
-                )
-            if not self.overwrite and os.path.lexists(path):
-                kind = "failed" if found.named else "skipped"
-                return Outcome(found, kind, reason=f"{path} is already there; --overwrite replaces it")
+            if (other := self.origins.setdefault(_key(path), found.path)) != found.path:
+                return Outcome(found, "failed", reason=f"{other} becomes {path} too; rename one of them")
+        if not self.overwrite and any(map(os.path.lexists, paths)):
+            kind = "failed" if found.named else "skipped"
+            return Outcome(found, kind, reason="what it becomes is already there; --overwrite replaces it")
         return None
 
 
