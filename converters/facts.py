@@ -20,7 +20,7 @@ MODEL_SPEC_KEYS = ("sai_model_spec", "architecture", "implementation", "title", 
 _NAMES = ("name", "modelspec.title", "modelspec.trigger_phrase")
 _FACTS = frozenset(
     {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}
-    | {"loanword.name", "loanword.aliases", "loanword.original_sha256"}
+    | {"loanword.name", "loanword.aliases", "loanword.original_sha256", "loanword.encoder"}
 )
 _GENERATED = _FACTS | {f"modelspec.{key}" for key in MODEL_SPEC_KEYS}
 

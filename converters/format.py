@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..embeddings.errors import UnknownName, UnrecognisedFormat
 from . import formats as formats_folder
+from .strangers import stranger_by_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,13 +60,21 @@ def format_named(key: str) -> Format:
 
 
 def recognised(payload: Payload) -> Format:
-    """The format of `payload`; raises UnrecognisedFormat where none or, by a bug, more than one claims it."""
+    """The format of `payload`; raises NotAnEmbedding, naming it, where it is something else that is known.
+
+    Raises UnrecognisedFormat where no format claims it, or more than one: then programs would read different things.
+    """
     certain, fallbacks = _by_certainty()
-    claims = [row for row in certain if row.recognise(payload)] or [row for row in fallbacks if row.recognise(payload)]
+    claims = [row for row in certain if row.recognise(payload)]
+    if not claims:
+        if stranger := stranger_by_keys(payload):
+            raise stranger
+        claims = [row for row in fallbacks if row.recognise(payload)]
     if len(claims) == 1:
         return claims[0]
     if claims:
-        raise UnrecognisedFormat(f"could be any of {', '.join(row.key for row in claims)}; please report this file")
+        both = " and ".join(row.key for row in claims)
+        raise UnrecognisedFormat(f"is laid out as {both} at once, which programs read differently; take one out")
     raise UnrecognisedFormat("no known program writes embeddings like this; if it is one, please report this file")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..embeddings.dtypes import DTYPES
 from ..embeddings.embedding import Embedding, Provenance, Vectors
 from ..embeddings.errors import MalformedEmbedding
+from ..embeddings.names import is_generic
 from .facts import provenance_fields, stored_names, trigger_of
 
 if TYPE_CHECKING:
@@ -110,5 +111,7 @@ class Payload:
             content=self.source.content,
             **(provenance_fields(known) if known else {}),
         )
+        if not (name or names) and is_generic(self.source.stem):
+            warnings = (*warnings, f"{self.source.stem!r} is its file's name only; give it a name to call it by")
         trigger = name or trigger_of(self.source.stem, names)
         return Embedding(trigger, vectors, names, provenance=origin, notes=warnings, **fields)

@@ -1,0 +1,86 @@
+"""What a format cannot hold, and the sentence that says so: each function gives what it can, or raises CannotWrite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..embeddings.errors import CannotWrite, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..embeddings.embedding import Embedding, Vectors
+
+
+def the_only(embeddings: Sequence[Embedding], title: str) -> Embedding:
+    """The embedding, where there is one."""
+    if len(embeddings) != 1:
+        raise CannotWrite(f"{title} holds one embedding, not {len(embeddings)}; write each to a file of its own")
+    return embeddings[0]
+
+
+def no_layers(embedding: Embedding, title: str) -> Embedding:
+    """The embedding, where it has no vectors per layer."""
+    if embedding.layer_vectors:
+        raise CannotWrite(f"{quoted(embedding)} has vectors per layer, {title} does not; keep the format it is in")
+    return embedding
+
+
+def input_vectors(embedding: Embedding, title: str) -> Mapping[str, Vectors]:
+    """The vectors of an embedding that has no others than input-space ones."""
+    no_layers(embedding, title)
+    if embedding.output_vectors:
+        raise CannotWrite(f"{quoted(embedding)} has output-space vectors, {title} does not; write format onetrainer")
+    return embedding.vectors
+
+
+def one_encoder(embedding: Embedding, title: str, instead: str = "format comfyui") -> tuple[str, Vectors]:
+    """Key and vectors of the encoder, where there is one."""
+    vectors = input_vectors(embedding, title)
+    if len(vectors) != 1:
+        keys = ", ".join(vectors)
+        raise CannotWrite(f"{quoted(embedding)} has vectors for {keys}, {title} for one text encoder; write {instead}")
+    return next(iter(vectors.items()))
+
+
+def just(embedding: Embedding, title: str, *choices: tuple[str, ...]) -> Mapping[str, Vectors]:
+    """The vectors, where they are for one of the `choices` of encoders."""
+    vectors = input_vectors(embedding, title)
+    if tuple(vectors) not in choices:
+        takes = " or ".join(" + ".join(choice) for choice in choices)
+        raise CannotWrite(f"{quoted(embedding)} has vectors for {', '.join(vectors)}, {title} for {takes}")
+    return vectors
+
+
+def equally_many(embedding: Embedding, title: str) -> int:
+    """The number of vectors, where every encoder has the same."""
+    counts = {key: vectors.shape[0] for key, vectors in embedding.vectors.items()}
+    if len(set(counts.values())) != 1:
+        listed = ", ".join(f"{key} {count}" for key, count in counts.items())
+        raise CannotWrite(f"{quoted(embedding)} has unequal numbers of vectors ({listed}), {title} needs equal ones")
+    return next(iter(counts.values()))
+
+
+def one_dtype(embedding: Embedding, title: str) -> str:
+    """The dtype, where every encoder's vectors have the same."""
+    dtypes = {vectors.dtype for vectors in embedding.vectors.values()}
+    if len(dtypes) != 1:
+        listed = " and ".join(sorted(dtypes))
+        raise CannotWrite(f"{quoted(embedding)} has vectors of {listed}, {title} needs one dtype; name it")
+    return dtypes.pop()
+
+
+def distinct_names(embeddings: Sequence[Embedding], title: str) -> None:
+    """Nothing, where no two names are the same and there is at least one."""
+    if not embeddings:
+        raise CannotWrite(f"{title} needs at least one embedding; name some")
+    seen: set[str] = set()
+    for embedding in embeddings:
+        if embedding.name in seen:
+            raise CannotWrite(f"two embeddings are called {quoted(embedding)}, {title} tells them by name; rename one")
+        seen.add(embedding.name)
+
+
+def quoted(embedding: Embedding) -> str:
+    """The embedding's name as messages show it."""
+    return shortened(repr(embedding.name), 80)
