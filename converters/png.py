@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_CHUNKS = 10_000
-MOST_PIXELS = 8 * 1024 * 1024
+MOST_PIXELS = 4 * 1024 * 1024
 LARGEST_TEXT = 24 * 1024 * 1024
 _LONGEST_KEYWORD = 79
 _CHANNELS = {2: 3, 6: 4}
@@ -76,7 +76,9 @@ def pixels_of(png: Png, wanted: Callable[[Pixels], bool]) -> Pixels | None:
     if not channels or png.depth not in (8, 16):
         raise NotAnEmbedding("a picture of few colours, which carries no embedding; nothing to do")
     if png.width * png.height > MOST_PIXELS:
-        raise NotAnEmbedding(f"a picture of {png.width} x {png.height} pixels without an embedding in its text")
+        raise NotAnEmbedding(
+            f"a picture of {png.width} x {png.height} pixels, too large to search for an embedding; nothing to do"
+        )
     every = png.depth // 8
     size = channels * every
     raw = _inflated(png.data, packed_size(png.width, png.height, size, interlaced=png.interlaced))

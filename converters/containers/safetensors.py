@@ -209,7 +209,8 @@ def _entry(name: str, entry: dict[str, Any]) -> tuple[str, tuple[int, ...], int,
     for length in shape:
         bits *= length
     if bits != 8 * (end - begin):
-        raise Damaged(f"{_quoted(name)} has {end - begin} bytes, its shape takes {bits // 8}; download it again")
+        taken = "more" if bits > 8 * (end - begin) else "fewer"
+        raise Damaged(f"{_quoted(name)} has {end - begin} bytes, its shape takes {taken}; download it again")
     return dtype, shape, begin, end
 
 
