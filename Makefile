@@ -73,7 +73,8 @@ clean:
 
 .venv-old-transformers/ready: pyproject.toml constraints-old-transformers.txt
 	$(PYTHON) -m venv --clear .venv-old-transformers
-	.venv-old-transformers/bin/python $(pip_install) -c constraints-old-transformers.txt -e '.[diffusers,test]' peft compel
+	.venv-old-transformers/bin/python $(pip_install) -c constraints-old-transformers.txt -e '.[diffusers,test]' peft ftfy
+	.venv-old-transformers/bin/python $(pip_install) -c constraints-old-transformers.txt --no-deps open_clip_torch
 	@touch $@
 
 .venv-fuzz/ready: pyproject.toml constraints.txt
