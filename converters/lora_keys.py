@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .containers.safetensors import HOLE
-from .trees import root_dict, text_keys
+from .trees import as_dict, has_prefix, root_dict, text_keys
 
 if TYPE_CHECKING:
     from .payload import Payload, Tree
@@ -40,7 +40,7 @@ def has_lora(tree: Tree) -> bool:
 
 def has_bundle(tree: Tree) -> bool:
     """Whether a dict has keys of embeddings packed into a LoRA."""
-    return any(key.startswith(BUNDLE) for key in text_keys(tree))
+    return has_prefix(as_dict(tree), BUNDLE)
 
 
 def is_from_draw_things(payload: Payload) -> bool:

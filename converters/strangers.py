@@ -121,6 +121,8 @@ _BY_FIELDS = _rows(
 """Keys of what is no tensor. As the name of a tensor each of them may be somebody's token."""
 
 _ANY_KEY = re.compile("|".join(f"(?:{row.pattern.pattern})" for row in _BY_KEYS), re.MULTILINE)
+_TELLING = re.compile("[._:]")
+"""What each key that one of them matches has in it: a quick way past the hundreds of words of a file of tokens."""
 _NETI = frozenset(("state_dict", "cfg", "encoder"))
 _WHOLE_TABLE = 10_000
 
@@ -171,7 +173,8 @@ def _stranger_of_dict(tree: Mapping[Tree, Tree]) -> NotAnEmbedding | None:
     if tree.keys() >= _NETI:
         return NotAnEmbedding(f"a NeTI mapper, a network that computes vectors, not an embedding; {_OWN_CODE}")
     keys = text_keys(tree)
-    found = _named(_BY_KEYS, keys) if _ANY_KEY.search("\n".join(keys)) else None
+    telling = "\n".join([key for key in keys if _TELLING.search(key)])
+    found = _named(_BY_KEYS, keys) if _ANY_KEY.search(telling) else None
     found = found or _named(_BY_FIELDS, [key for key in keys if type(tree[key]) is not Tensor])
     if not found and (inner := as_dict(tree.get("state_dict"))):
         return _stranger_of_dict(inner)

@@ -30,6 +30,14 @@ def as_list(tree: Tree) -> list[Any]:
     return list(tree) if isinstance(tree, (list, tuple)) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
+def has_prefix(tree: Mapping[Any, Any], prefix: str) -> bool:
+    """Whether a key is text that begins with `prefix`."""
+    for key in tree:  # noqa: SIM110  # this is asked about every file, and any() takes three times as long
+        if type(key) is str and key.startswith(prefix):
+            return True
+    return False
+
+
 def text_keys(tree: Tree) -> list[str]:
     """The keys of a dict that are text; none where it is something else."""
     return [key for key in as_dict(tree) if type(key) is str]

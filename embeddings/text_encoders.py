@@ -6,6 +6,7 @@ files. A width never decides against a key; where there is only a width, `encode
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,7 @@ def widths_of(spelling: str) -> tuple[int, ...]:
     return _WIDTHS.get(spelling, ())
 
 
+@functools.cache
 def encoders_of_width(width: int) -> tuple[TextEncoder, ...]:
     """The encoders that vectors of `width` without any key could be for: one by convention, or all of them."""
     fitting = tuple(encoder for encoder in TEXT_ENCODERS.values() if encoder.width == width)

@@ -28,6 +28,8 @@ MARK = "<embed>"
 
 
 def recognise(payload: Payload) -> bool:
+    if MARK not in payload.metadata.values():
+        return False
     return any(value == MARK and key in root_dict(payload) for key, value in payload.metadata.items())
 
 

@@ -13,7 +13,7 @@ from ..limits import equally_many, input_vectors, one_dtype, one_encoder, the_on
 from ..payload import Draft
 from ..single_tensor import encoder_hint
 from ..string_to_param import PARAM, STAR, concepts, entries_of
-from ..trees import root_dict, tensors_of
+from ..trees import has_prefix, root_dict, tensors_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ PREFIX = PARAM + ":"
 
 
 def recognise(payload: Payload) -> bool:
-    return any(type(key) is str and key.startswith(PREFIX) for key in root_dict(payload))
+    return has_prefix(root_dict(payload), PREFIX)
 
 
 def parse(payload: Payload) -> list[Embedding]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEY, TITLE = "onetrainer", "OneTrainer"
 OWN = frozenset(("emp_params", "t5", "gemma", "prior"))
 SHARED = frozenset(("clip_l", "clip_g", "llama"))
+OUTPUTS = frozenset(key + OUT for key in OWN | SHARED)
 
 _SD = {"clip_l": "emp_params", "clip_h": "emp_params"}
 """The key of an embedding for one encoder of SD 1.x or 2.x."""
@@ -36,7 +37,7 @@ _MISLABELLED = "t5_out holds CLIP-bigG's output vectors: OneTrainer's HiDream sa
 
 def recognise(payload: Payload) -> bool:
     root = root_dict(payload)
-    if OWN.isdisjoint(root) and not any(type(key) is str and key.endswith(OUT) for key in root):
+    if OWN.isdisjoint(root) and OUTPUTS.isdisjoint(root):
         return False
     return only_keys(root, OWN | SHARED, outputs=True)
 
