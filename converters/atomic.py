@@ -173,7 +173,7 @@ def _open_unnamed(folder: str) -> int | None:
         return None
     with suppress(FileNotFoundError):
         return _opened_unnamed(folder)
-    os.makedirs(folder, exist_ok=True)
+    _make_folder(folder)
     return _opened_unnamed(folder)
 
 
@@ -194,7 +194,7 @@ def _written_beside(
     `mode` are its permissions; None leaves them to the system, as for any new file.
     """
     temporary = os.path.join(folder, f".loanword-{os.urandom(8).hex()}.tmp")
-    os.makedirs(folder, exist_ok=True)
+    _make_folder(folder)
     descriptor = os.open(temporary, _NAMED, 0o666 if mode is None else 0o600)
     finished = False
     try:
@@ -209,6 +209,13 @@ def _written_beside(
         if not finished:
             _remove(temporary)
     return temporary
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
 
 
 def _fill(descriptor: int, content: bytes, check: Callable[[bytes], None], *, durable: bool) -> None:
