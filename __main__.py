@@ -109,7 +109,7 @@ def inspect(*, paths: tuple[str, ...], as_json: bool) -> None:
     else:
         table(HEADINGS, rows)
         notes("warning", warnings)
-    sys.exit(unreadable)
+    sys.exit(int(unreadable))
 
 
 @main.command()
@@ -174,7 +174,7 @@ def convert(
             say(os.fspath(path))
     conversion.finish()
     summary("would be converted" if dry_run else "converted", done)
-    sys.exit(any(outcome.kind == "failed" for outcome in done))
+    sys.exit(int(any(outcome.kind == "failed" for outcome in done)))
 
 
 @main.command()
@@ -214,7 +214,7 @@ def verify(
 
     done = [*outcomes(tracked([*find(paths)]), compare)]
     summary("the same there and back", done)
-    sys.exit(any(outcome.kind == "failed" for outcome in done))
+    sys.exit(int(any(outcome.kind == "failed" for outcome in done)))
 
 
 @main.command()

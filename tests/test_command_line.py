@@ -109,7 +109,7 @@ def test_convert_keeps_the_folders_below_the_one_it_was_given():
         ("in/**/*.safetensors", ["sdxl/xl.safetensors"]),
         ("in/*", ["style.safetensors", "xl.safetensors"]),
         ("in/s*.pt", ["style.safetensors"]),
-        ("i?/[s]dxl/*", ["sdxl/xl.safetensors"]),
+        ("i?/[s]dxl/*", ["in/sdxl/xl.safetensors"]),
     ],
 )
 def test_convert_expands_patterns_itself(pattern, written):
@@ -131,8 +131,8 @@ def test_a_pattern_that_matches_nothing_fails():
 
 def test_to_names_the_format_and_container_the_kind_of_file():
     result = loan("convert", "in/style.pt", "--to", "diffusers", "--container", "torch-zip", "--out", "out")
-    assert result.stdout.split() == [os.path.join("out", "style.bin")], result.stderr
-    assert loanword.read("out/style.bin").provenance.format == "diffusers"
+    assert result.stdout.split() == [os.path.join("out", "style.pt")], result.stderr
+    assert loanword.read("out/style.pt").provenance.format == "diffusers"
 
 
 def test_dtype_rounds():
@@ -338,7 +338,7 @@ def test_several_files_cannot_go_to_standard_output():
 
 
 def test_pipes_get_no_control_characters():
-    os.rename("in/style.pt", b"in/\x1b[31mstyle\x07.pt")
+    os.rename("in/style.pt", "in/\x1b[31mstyle\x07.pt")
     for arguments in (["inspect", "in"], ["convert", "in", "--out", "out"], ["verify", "in"]):
         done = process(*arguments)
         assert not CONTROL.search(done.stdout + done.stderr), (done.stdout, done.stderr)
@@ -347,10 +347,19 @@ def test_pipes_get_no_control_characters():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither such names nor pseudo-terminals")
 @pytest.mark.parametrize("arguments", [["inspect", "in"], ["convert", "in", "--out", "out"], ["verify", "in"]])
 def test_names_cannot_reach_the_terminal_as_commands(arguments):
-    os.rename("in/style.pt", b"in/\x1b]0;title\x07[bold]style\xff.pt")
+    os.rename("in/style.pt", "in/\x1b]0;title\x07[bold]style.pt")
     shown = in_terminal(*arguments)
     assert b"\x1b]0;" not in shown
     assert b"\x07" not in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_is_no_text_can_be_inspected_and_renamed():
+    os.rename("in/style.pt", b"in/style\xff.pt")
+    assert b"style\\u{dcff}" in process("inspect", "in").stdout
+    assert loan("convert", "in", "--out", "out").exit_code == 1
+    os.rename(b"in/style\xff.pt", "in/style.pt")
+    assert loan("convert", "in", "--out", "out").exit_code == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
