@@ -7,6 +7,9 @@ are compared with the bytes that are left before anything is made.
 Source: CPython, `Lib/pickletools.py`, for the instructions; torch, `serialization.py`, for those that occur.
 """
 
+# What a file holds has any type until it is looked at.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import struct
@@ -34,8 +37,8 @@ LONGEST_NAME = 1000
 SPARE_BYTES = 64 * 1024 * 1024
 
 _U4 = struct.Struct("<I").unpack_from
-_I4 = struct.Struct("<i").unpack_from
 _U8 = struct.Struct("<Q").unpack_from
+_I4 = struct.Struct("<i").unpack_from
 _F8 = struct.Struct(">d").unpack_from
 _LARGEST_KEY = 1 << 63
 _CUT = "its pickle is cut short or contradicts itself; download it again"
@@ -77,7 +80,7 @@ def tree_of(value: Any, file_size: int) -> Tree:
             elif isinstance(item, dict):
                 below.extend(item)
                 below.extend(item.values())
-            elif kind in _COLLECTIONS:
+            elif kind in _HOLDERS:
                 below.extend(item)
             else:
                 raise Damaged("its pickle holds a class or a storage where a value belongs; download it again")
@@ -85,9 +88,7 @@ def tree_of(value: Any, file_size: int) -> Tree:
                 break
         weight += len(level) + len(below)
         if weight > MOST_VALUES or numbers > 2 * file_size + SPARE_BYTES:
-            raise Damaged(
-                "its pickle unfolds to far more than the file holds; it cannot come from a program that saves"
-            )
+            raise Damaged("its pickle unfolds to far more than the file holds; no program saves an embedding like that")
         if not below:
             return value
         level = below
@@ -95,245 +96,204 @@ def tree_of(value: Any, file_size: int) -> Tree:
 
 
 _LEAVES = frozenset((int, float, bool, type(None), TorchDtype))
-_COLLECTIONS = frozenset((list, tuple, set, frozenset))
+_HOLDERS = frozenset((list, tuple, set, frozenset))
 
 
 def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tuple[Any, int]:  # noqa: PLR0915
-    """The loop over the instructions, the most frequent first."""
+    """The loop over the instructions, in one piece for speed: the frequent ones first.
+
+    What makes a value is usually followed by BINPUT, which keeps it in the memo; that is done in the same round.
+    """
     if data[start] != 0x80 or not 2 <= data[start + 1] <= 5:
         raise Damaged("its pickle is of a protocol that torch does not write; download it again")
     position = start + 2
-    size = len(data)
     frame_end = 0
     memo: dict[int, Any] = {}
     stack: list[Any] = []
-    push = stack.append
-    pop = stack.pop
     marked: list[list[Any]] = []
     for _ in repeat(None, MOST_INSTRUCTIONS):
         code = data[position]
         position += 1
-        if code == 0x71:  # BINPUT
-            index = data[position]
-            if index in memo:
-                raise Damaged(_CUT)
-            memo[index] = stack[-1]
+        if code == 0x58:  # BINUNICODE
+            value, position = _text(data, position + 4, _U4(data, position)[0])
+        elif code == 0x4B:  # BININT1
+            stack.append(data[position])
             position += 1
-        elif code == 0x58 or code == 0x8C or code == 0x8D:  # noqa: PLR1714  # BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
-            if code == 0x58:
-                length = _U4(data, position)[0]
-                position += 4
-            elif code == 0x8C:
-                length = data[position]
-                position += 1
-            else:
-                length = _U8(data, position)[0]
-                position += 8
-            end = position + length
-            if end > size:
-                raise Damaged(_CUT)
-            push(data[position:end].decode("utf-8", "surrogatepass"))
-            position = end
-        elif code == 0x68:  # BINGET
-            push(memo[data[position]])
-            position += 1
+            continue
+        elif code == 0x4D:  # BININT2
+            stack.append(data[position] | data[position + 1] << 8)
+            position += 2
+            continue
         elif code == 0x28:  # MARK
             marked.append(stack)
             stack = []
-            push = stack.append
-            pop = stack.pop
-        elif code == 0x4B:  # BININT1
-            push(data[position])
+            continue
+        elif code == 0x68:  # BINGET
+            stack.append(memo[data[position]])
             position += 1
-        elif code == 0x4D:  # BININT2
-            push(data[position] | data[position + 1] << 8)
-            position += 2
-        elif code == 0x74:  # TUPLE
-            items = tuple(stack)
-            stack = marked.pop()
-            push = stack.append
-            pop = stack.pop
-            push(items)
-        elif code == 0x86:  # TUPLE2
-            second = pop()
-            stack[-1] = (stack[-1], second)
-        elif code == 0x52:  # REDUCE
-            arguments = pop()
-            named = stack[-1]
-            if type(named) is not Named or type(arguments) is not tuple:
-                raise Damaged(_CUT)
-            made = named.call(arguments)
-            if type(made) is Unbuilt:
-                made.slot = len(memo)
-            stack[-1] = made
+            continue
         elif code == 0x63:  # GLOBAL
-            end = data.find(b"\n", data.find(b"\n", position) + 1) + 1
-            found = BY_LINES.get(data[position:end])
-            if found is None:
-                raise _refused_lines(data, position)
-            push(found)
-            position = end
-        elif code == 0x51:  # BINPERSID
-            stack[-1] = persistent(stack[-1])
-        elif code == 0x75 or code == 0x73:  # noqa: PLR1714  # SETITEMS, SETITEM
-            if code == 0x75:
-                items = stack
-                stack = marked.pop()
-                push = stack.append
-                pop = stack.pop
-            else:
-                second = pop()
-                items = [pop(), second]
+            begin = position
+            position = data.find(b"\n", data.find(b"\n", begin) + 1) + 1
+            value = BY_LINES.get(data[begin:position])
+            if value is None:
+                raise _refused_lines(data, begin)
+        elif code == 0x74:  # TUPLE
+            value = tuple(stack)
+            stack = marked.pop()
+        elif code == 0x86:  # TUPLE2
+            value = stack.pop()
+            value = (stack.pop(), value)
+        elif code in _CONSTANTS:
+            stack.append(_CONSTANTS[code])
+            continue
+        elif code in _COLLECTIONS:
+            value = _COLLECTIONS[code]()
+        elif code == 0x52:  # REDUCE
+            arguments = stack.pop()
+            value = _called(stack.pop(), arguments, memo)
+        elif code == 0x73:  # SETITEM
+            value = stack.pop()
+            key = stack.pop()
+            _set_items(stack[-1], [key, value])
+            continue
+        elif code == 0x75:  # SETITEMS
+            items = stack
+            stack = marked.pop()
             _set_items(stack[-1], items)
-        elif code == 0x7D:  # EMPTY_DICT
-            push({})
-        elif code == 0x29:  # EMPTY_TUPLE
-            push(())
-        elif code == 0x89:  # NEWFALSE
-            push(False)
-        elif code == 0x88:  # NEWTRUE
-            push(True)
-        elif code == 0x4E:  # NONE
-            push(None)
-        elif code == 0x4A:  # BININT
-            push(_I4(data, position)[0])
-            position += 4
-        elif code == 0x72:  # LONG_BINPUT
-            index = _U4(data, position)[0]
+            continue
+        elif code == 0x51:  # BINPERSID
+            value = persistent(stack.pop())
+        elif code in _MEMO_INDEXES:  # BINPUT, LONG_BINPUT, MEMOIZE
+            index, position = _MEMO_INDEXES[code](data, position, memo)
             if index in memo or index > HIGHEST_MEMO:
                 raise Damaged(_CUT)
             memo[index] = stack[-1]
-            position += 4
+            continue
         elif code == 0x6A:  # LONG_BINGET
-            push(memo[_U4(data, position)[0]])
+            stack.append(memo[_U4(data, position)[0]])
             position += 4
-        elif code == 0x94:  # MEMOIZE
-            memo[len(memo)] = stack[-1]
-        elif code == 0x85:  # TUPLE1
-            stack[-1] = (stack[-1],)
-        elif code == 0x87:  # TUPLE3
-            third = pop()
-            second = pop()
-            stack[-1] = (stack[-1], second, third)
-        elif code == 0x47:  # BINFLOAT
-            push(_F8(data, position)[0])
-            position += 8
-        elif code == 0x5D:  # EMPTY_LIST
-            push([])
-        elif code == 0x65 or code == 0x61:  # noqa: PLR1714  # APPENDS, APPEND
-            if code == 0x65:
-                items = stack
-                stack = marked.pop()
-                push = stack.append
-                pop = stack.pop
-            else:
-                items = [pop()]
-            if type(stack[-1]) is not list:
-                raise Damaged(_CUT)
-            stack[-1].extend(items)
-        elif code == 0x62:  # BUILD
-            state = pop()
-            target = stack[-1]
-            if type(target) is Unbuilt:
-                stack[-1] = target.build(state)
-                if memo.get(target.slot) is target:
-                    memo[target.slot] = stack[-1]
-            else:
-                with_state(target, state)
-        elif code == 0x81:  # NEWOBJ
-            arguments = pop()
-            named = stack[-1]
-            if type(named) is not Named or named.new is None or arguments != ():
-                raise Damaged(_CUT)
-            stack[-1] = named.new()
-        elif code == 0x8A:  # LONG1
-            end = position + 1 + data[position]
-            if end > size:
-                raise Damaged(_CUT)
-            push(int.from_bytes(data[position + 1 : end], "little", signed=True))
-            position = end
-        elif code == 0x42 or code == 0x43 or code == 0x8E or code == 0x96:  # noqa: PLR1714  # BINBYTES and relatives
-            if code == 0x42:
-                length = _U4(data, position)[0]
-                position += 4
-            elif code == 0x43:
-                length = data[position]
-                position += 1
-            else:
-                length = _U8(data, position)[0]
-                position += 8
-            end = position + length
-            if end > size:
-                raise Damaged(_CUT)
-            push(data[position:end])
-            position = end
-        elif code == 0x93:  # STACK_GLOBAL
-            name = pop()
-            module = stack[-1]
-            if type(name) is not str or type(module) is not str:
-                raise Damaged(_CUT)
-            found = NAMES.get((module, name))
-            if found is None:
-                raise refused(module, name)
-            stack[-1] = found
-        elif code == 0x95:  # FRAME
-            length = _U8(data, position)[0]
-            position += 8
-            if length > size - position or position < frame_end:
-                raise Damaged(_CUT)
-            frame_end = position + length
-        elif code == 0x8F:  # EMPTY_SET
-            push(set())
-        elif code == 0x90 or code == 0x91:  # noqa: PLR1714  # ADDITEMS, FROZENSET
-            items = stack
-            stack = marked.pop()
-            push = stack.append
-            pop = stack.pop
-            _check_keys(items)
-            if code == 0x91:
-                push(frozenset(items))
-            elif type(stack[-1]) is set:
-                stack[-1].update(items)
-            else:
-                raise Damaged(_CUT)
-        elif code == 0x55:  # SHORT_BINSTRING
-            end = position + 1 + data[position]
-            if end > size:
-                raise Damaged(_CUT)
-            push(data[position + 1 : end].decode())
-            position = end
+            continue
+        elif code in _OPERANDS:
+            value, position = _OPERANDS[code](data, position)
         elif code == 0x2E:  # STOP
             if len(stack) != 1 or marked:
                 raise Damaged(_CUT)
             return stack[0], position
+        elif code == 0x62:  # BUILD
+            value = _built(stack.pop(), stack.pop(), memo)
+        elif code == 0x81:  # NEWOBJ
+            arguments = stack.pop()
+            value = _new(stack.pop(), arguments)
+        elif code == 0x85:  # TUPLE1
+            value = (stack.pop(),)
+        elif code == 0x87:  # TUPLE3
+            third = stack.pop()
+            value = stack.pop()
+            value = (stack.pop(), value, third)
+        elif code == 0x61:  # APPEND
+            value = stack.pop()
+            _add(stack[-1], [value])
+            continue
+        elif code == 0x65 or code == 0x90:  # noqa: PLR1714  # APPENDS, ADDITEMS
+            items = stack
+            stack = marked.pop()
+            _add(stack[-1], items)
+            continue
+        elif code == 0x91:  # FROZENSET
+            _check_keys(stack)
+            value = frozenset(stack)
+            stack = marked.pop()
+        elif code == 0x93:  # STACK_GLOBAL
+            name = stack.pop()
+            value = _named(stack.pop(), name)
+        elif code == 0x95:  # FRAME
+            length = _U8(data, position)[0]
+            position += 8
+            if length > len(data) - position or position < frame_end:
+                raise Damaged(_CUT)
+            frame_end = position + length
+            continue
         elif code in _REFUSED:
             raise UnsafePickle(
                 f"its pickle has the instruction {_REFUSED[code]}, which no embedding needs; get another"
             )
         else:
             raise Damaged(_CUT)
+        stack.append(value)
+        if data[position] == 0x71:  # BINPUT
+            index = data[position + 1]
+            if index in memo:
+                raise Damaged(_CUT)
+            memo[index] = value
+            position += 2
     raise Damaged(f"its pickle has more than {MOST_INSTRUCTIONS} instructions; no embedding needs as many")
 
 
-def _set_items(target: Any, items: list[Any]) -> None:
-    """Put keys and values, one after another in `items`, into a dict that has none of the keys yet."""
-    if not isinstance(target, dict) or len(items) % 2:
+def _text(data: bytes, begin: int, length: int) -> tuple[str, int]:
+    """The text at `begin`, and where it ends."""
+    end = begin + length
+    raw = data[begin:end]
+    if len(raw) != length:
         raise Damaged(_CUT)
-    keys = items[::2]
-    _check_keys(keys)
-    before = len(target)
-    target.update(zip(keys, items[1::2], strict=True))
-    if len(target) != before + len(keys):
-        raise Damaged("its pickle gives the same key twice; programs would differ in which one they take")
+    try:
+        return raw.decode(), end
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogatepass"), end
 
 
-def _check_keys(keys: list[Any]) -> None:
-    for key in keys:
-        kind = type(key)
-        if kind is str or kind is bytes or kind is bool:
-            continue
-        if kind is not int or not -_LARGEST_KEY <= key < _LARGEST_KEY:
-            raise Damaged("its pickle has a key that is neither text nor a number; download it again")
+def _bytes(data: bytes, begin: int, length: int) -> tuple[bytes, int]:
+    """The bytes at `begin`, and where they end."""
+    end = begin + length
+    if end > len(data):
+        raise Damaged(_CUT)
+    return data[begin:end], end
+
+
+def _long(data: bytes, position: int) -> tuple[int, int]:
+    raw, end = _bytes(data, position + 1, data[position])
+    return int.from_bytes(raw, "little", signed=True), end
+
+
+def _python2_text(data: bytes, position: int) -> tuple[str, int]:
+    raw, end = _bytes(data, position + 1, data[position])
+    return raw.decode(), end
+
+
+def _called(named: Any, arguments: Any, memo: dict[int, Any]) -> Any:
+    """What calling a name of the table stands for."""
+    if type(named) is not Named or type(arguments) is not tuple:
+        raise Damaged(_CUT)
+    value = named.call(arguments)
+    if type(value) is Unbuilt:
+        value.slot = len(memo)
+    return value
+
+
+def _new(named: Any, arguments: Any) -> Any:
+    """An empty instance of a name of the table."""
+    if type(named) is not Named or named.new is None or arguments != ():
+        raise Damaged(_CUT)
+    return named.new()
+
+
+def _built(state: Any, target: Any, memo: dict[int, Any]) -> Any:
+    """`target` with its state; where that makes another value of it, the memo has that value from now on."""
+    if type(target) is not Unbuilt:
+        with_state(target, state)
+        return target
+    value = target.build(state)
+    if memo.get(target.slot) is target:
+        memo[target.slot] = value
+    return value
+
+
+def _named(module: Any, name: Any) -> Any:
+    if type(name) is not str or type(module) is not str:
+        raise Damaged(_CUT)
+    if (module, name) not in NAMES:
+        raise refused(module, name)
+    return NAMES[module, name]
 
 
 def _refused_lines(data: bytes, position: int) -> FileError:
@@ -345,6 +305,58 @@ def _refused_lines(data: bytes, position: int) -> FileError:
     return refused(module, name)
 
 
+def _set_items(target: Any, items: list[Any]) -> None:
+    """Put keys and values, one after another in `items`, into a dict that has none of the keys yet."""
+    if type(target) is not dict or len(items) % 2:
+        raise Damaged(_CUT)
+    keys = items[::2]
+    _check_keys(keys)
+    before = len(target)
+    target.update(zip(keys, items[1::2], strict=True))
+    if len(target) != before + len(keys):
+        raise Damaged("its pickle gives the same key twice; programs would differ in which one they take")
+
+
+def _add(target: Any, items: list[Any]) -> None:
+    """Add items to a list or a set."""
+    if type(target) is list:
+        target.extend(items)
+    elif type(target) is set:
+        _check_keys(items)
+        target.update(items)
+    else:
+        raise Damaged(_CUT)
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Raise Damaged where a key is anything that takes long to hash, or that a tree has no place for."""
+    for key in keys:
+        kind = type(key)
+        if kind is str or kind is bytes or kind is bool:
+            continue
+        if kind is not int or not -_LARGEST_KEY <= key < _LARGEST_KEY:
+            raise Damaged("its pickle has a key that is neither text nor a number; download it again")
+
+
+_CONSTANTS: dict[int, Any] = {0x29: (), 0x4E: None, 0x88: True, 0x89: False}
+_COLLECTIONS: dict[int, type] = {0x7D: dict, 0x5D: list, 0x8F: set}
+_MEMO_INDEXES: dict[int, Callable[[bytes, int, dict[int, Any]], tuple[int, int]]] = {
+    0x71: lambda data, position, _: (data[position], position + 1),
+    0x72: lambda data, position, _: (_U4(data, position)[0], position + 4),
+    0x94: lambda _, position, memo: (len(memo), position),
+}
+_OPERANDS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
+    0x4A: lambda data, position: (_I4(data, position)[0], position + 4),  # BININT
+    0x47: lambda data, position: (_F8(data, position)[0], position + 8),  # BINFLOAT
+    0x8A: _long,  # LONG1
+    0x8C: lambda data, position: _text(data, position + 1, data[position]),  # SHORT_BINUNICODE
+    0x8D: lambda data, position: _text(data, position + 8, _U8(data, position)[0]),  # BINUNICODE8
+    0x43: lambda data, position: _bytes(data, position + 1, data[position]),  # SHORT_BINBYTES
+    0x42: lambda data, position: _bytes(data, position + 4, _U4(data, position)[0]),  # BINBYTES
+    0x8E: lambda data, position: _bytes(data, position + 8, _U8(data, position)[0]),  # BINBYTES8
+    0x96: lambda data, position: _bytes(data, position + 8, _U8(data, position)[0]),  # BYTEARRAY8
+    0x55: _python2_text,  # SHORT_BINSTRING
+}
 _REFUSED = {
     0x30: "POP",
     0x31: "POP_MARK",

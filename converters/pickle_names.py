@@ -7,6 +7,9 @@ Source: torch, `_utils.py`, `storage.py`, `nn/modules/container.py`; numpy, `cor
 `_src/array.py`; CPython's `datetime`, `pathlib`, `argparse`, `types` for what their objects pickle as.
 """
 
+# What a file holds has any type until it is looked at.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import struct
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import Damaged, UnsafePickle, one_line, shortened
 from .payload import ParameterDict, Tensor
-from .tensor_views import ITEMSIZES, Storage, storage_of, tensor_view
+from .tensor_views import ITEMSIZES, Storage, row_major, storage_of, tensor_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,11 +230,11 @@ def _only_named(_: Arguments) -> Any:
 
 def _numpy_dtype(arguments: Arguments) -> Unbuilt:
     """`numpy.dtype('f4', False, True)`, whose byte order follows as its state."""
-    if not 1 <= len(arguments) <= 3 or type(arguments[0]) is not str or arguments[0] not in _NUMPY_CODES:
+    if not 1 <= len(arguments) <= 3 or type(arguments[0]) is not str or arguments[0] not in NUMPY_TYPES:
         if arguments and type(arguments[0]) is TorchDtype:  # ml_dtypes, under their class
             return Unbuilt(partial(_dtype_with_order, arguments[0].removeprefix("torch.")))
         raise _misused("a numpy dtype")
-    return Unbuilt(partial(_dtype_with_order, _NUMPY_CODES[arguments[0]]))
+    return Unbuilt(partial(_dtype_with_order, NUMPY_TYPES[arguments[0]]))
 
 
 def _dtype_with_order(dtype: str, state: Any) -> NumpyDtype:
@@ -282,13 +285,8 @@ def _array(content: Any, kind: NumpyDtype, shape: Any, *, columns_first: bool) -
         return ObjectArray(shape, content)
     if type(content) is not bytes or len(content) != count * ITEMSIZES[kind.dtype]:
         raise _misused("a numpy array")
-    strides: list[int] = []
-    step = 1
-    for length in shape if columns_first else reversed(shape):
-        strides.append(step)
-        step *= length
-    order = tuple(strides if columns_first else reversed(strides))
-    return tensor_view(storage_of(content, kind.dtype, big_endian=kind.big_endian), kind.dtype, 0, shape, order)
+    storage = storage_of(content, kind.dtype, big_endian=kind.big_endian)
+    return tensor_view(storage, kind.dtype, 0, shape, row_major(shape, columns_first=columns_first))
 
 
 def _numpy_scalar(arguments: Arguments) -> Any:
@@ -311,7 +309,7 @@ def _jax_array(arguments: Arguments) -> Any:
     return array.build(arguments[2])
 
 
-_NUMPY_CODES = {
+NUMPY_TYPES = {
     "f8": "float64",
     "f4": "float32",
     "f2": "float16",
@@ -362,7 +360,7 @@ _NDARRAY = Named(_only_named)
 _NAMESPACE = Named(_attributes, Attributes)
 _PATH = Named(_path)
 
-NAMES: dict[tuple[str, str], Any] = {
+_SINGLE: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): Named(_ordered),
     ("collections", "defaultdict"): Named(_default_dict),
     ("torch._utils", "_rebuild_tensor"): Named(_tensor),
@@ -386,9 +384,12 @@ NAMES: dict[tuple[str, str], Any] = {
     ("datetime", "date"): Named(_moment),
     ("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"): "ModelCheckpoint",
 }
-NAMES |= {("torch", name): TorchDtype(f"torch.{name}") for name in ITEMSIZES}
-NAMES |= {("torch", f"{name}Storage"): StorageType(dtype, ITEMSIZES[dtype]) for name, dtype in _STORAGES.items()}
-NAMES |= {
+_DTYPES = {("torch", name): TorchDtype(f"torch.{name}") for name in ITEMSIZES}
+_STORAGE_TYPES = {
+    ("torch", f"{name}Storage"): StorageType(dtype, ITEMSIZES[dtype]) for name, dtype in _STORAGES.items()
+}
+_TENSOR_TYPES = {("torch", f"{name}Tensor"): Named(_only_named) for name in _STORAGES}
+_NUMPY = {
     (f"numpy.{core}.{module}", name): Named(call)
     for core in ("core", "_core")
     for module, name, call in (
@@ -397,7 +398,7 @@ NAMES |= {
         ("numeric", "_frombuffer", _numpy_buffer),
     )
 }
-NAMES |= {
+_BUILTINS = {
     (module, name): Named(call)
     for module in ("builtins", "__builtin__")
     for name, call in (
@@ -409,11 +410,20 @@ NAMES |= {
         *((factory, _only_named) for factory in ("list", "dict", "int", "float", "str", "bool")),
     )
 }
-NAMES |= {
+_PATHS = {
     (module, f"{pure}{system}Path"): _PATH
     for module in ("pathlib", "pathlib._local")
     for pure in ("", "Pure")
     for system in ("Posix", "Windows")
+}
+NAMES: dict[tuple[str, str], Any] = {
+    **_SINGLE,
+    **_DTYPES,
+    **_STORAGE_TYPES,
+    **_TENSOR_TYPES,
+    **_NUMPY,
+    **_BUILTINS,
+    **_PATHS,
 }
 BY_LINES = {f"{module}\n{name}\n".encode(): found for (module, name), found in NAMES.items()}
 """The same table by what follows a GLOBAL instruction."""

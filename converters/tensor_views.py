@@ -1,4 +1,4 @@
-"""Numbers as they lie in a file, and the tensors that look at them: offset, size and stride, as torch and numpy mean them.
+"""Numbers as they lie in a file, and the tensors that look at them by offset, size and stride, as torch's do.
 
 Every place is checked against its storage when a tensor is made; numbers are read, and copied, only when it is fetched.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import array
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..embeddings.errors import Damaged, Unreadable
 from .payload import Tensor
@@ -64,6 +64,16 @@ def storage_of(data: bytes, dtype: str, *, big_endian: bool = False) -> Storage:
     return Storage(dtype, len(data), lambda start, length: view[start : start + length], big_endian)
 
 
+def row_major(shape: tuple[int, ...], *, columns_first: bool = False) -> tuple[int, ...]:
+    """The strides of an array whose numbers lie side by side, row after row or column after column."""
+    strides: list[int] = []
+    step = 1
+    for length in shape if columns_first else reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(strides if columns_first else reversed(strides))
+
+
 def tensor_view(
     storage: Storage, dtype: str, offset: object, size: tuple[object, ...], stride: tuple[object, ...]
 ) -> Tensor:
@@ -81,29 +91,30 @@ def tensor_view(
             contiguous = contiguous and step == dense
             dense *= length
             last += (length - 1) * step
-    shape: tuple[int, ...] = size  # type: ignore[assignment]
+    shape, steps = cast("tuple[tuple[int, ...], tuple[int, ...]]", (size, stride))
     if dense == 0:
         return Tensor(dtype, shape, bytes)
     if (last + 1) * itemsize > storage.nbytes:
         raise Damaged(
-            f"a tensor in it takes {last + 1} numbers, their place holds {storage.nbytes // itemsize}; download it again"
+            f"a tensor in it needs {last + 1} numbers, its place has {storage.nbytes // itemsize}; download it again"
         )
     if contiguous and not storage.big_endian:
         return Tensor(dtype, shape, partial(storage.read, offset * itemsize, dense * itemsize))
-    return Tensor(dtype, shape, partial(_collected, storage, dtype, offset, last, shape, stride))
+    return Tensor(dtype, shape, partial(_collected, storage, dtype, (offset, last), shape, steps))
 
 
 def _collected(
-    storage: Storage, dtype: str, offset: int, last: int, shape: tuple[int, ...], stride: tuple[int, ...]
+    storage: Storage, dtype: str, ends: tuple[int, int], shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> bytes:
     """The numbers of a tensor that do not lie side by side, or not in little-endian order, as they should."""
     import numpy as np
 
     itemsize = ITEMSIZES[dtype]
-    span = (last + 1 - offset) * itemsize
+    first, last = ends
+    span = (last + 1 - first) * itemsize
     if span > LARGEST_SCATTER:
         raise Unreadable(f"a tensor in it lies scattered over {span >> 20} MB; save it again as a copy (`.clone()`)")
-    data = storage.read(offset * itemsize, span)
+    data = storage.read(first * itemsize, span)
     steps = tuple(step * itemsize for step in stride)
     numbers = np.ndarray(shape, dtype=f"V{itemsize}", buffer=data, strides=steps).tobytes()
     return _swapped(numbers, itemsize // 2 if dtype in _COMPLEX else itemsize) if storage.big_endian else numbers

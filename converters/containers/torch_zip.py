@@ -3,27 +3,36 @@
 Source: torch 1.6 to 2.13, `serialization.py: _save, _load`; A1111 1.10.1, `modules/safe.py`, for what it accepts.
 """
 
+# What a file holds has any type until it is looked at.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ...embeddings.errors import Damaged, NotAnEmbedding
+from ...embeddings.errors import Damaged, FileError, NotAnEmbedding, shortened
 from ..container import Container, Opened
 from ..pickle_machine import LARGEST_PICKLE, load, tree_of
 from ..pickle_names import StorageType
+from ..pickle_writer import torch_pickle
 from ..tensor_views import Storage
-from ..zip_archive import STORED, data_start, entries_of, quoted, read_entry
+from ..zip_archive import STORED, data_start, entries_of, quoted, read_entry, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...embeddings.dtypes import Buffer
+    from ..payload import Draft
     from ..source import Source
     from ..zip_archive import Entry
 
 PICKLE = "data.pkl"
 CHECKED_WHOLE = 1024 * 1024
 """Bytes up to which a storage is read and checked whole, even where only a part of it is wanted."""
+_MEMBERS = frozenset((PICKLE, "version", "byteorder"))
+_TORCHS_OWN = re.compile(r"\.\w+(/\w+)*", re.ASCII)
+"""Notes such as `.format_version` and `.data/serialization_id`; newer versions add new ones."""
 _VERSIONS = frozenset(str(version).encode() for version in range(1, 11))
 _AGAIN = "download it again"
 
@@ -50,27 +59,43 @@ def open_torch_zip(source: Source) -> Opened:
     return Opened(tree_of(value, source.size))
 
 
+def save_torch_zip(draft: Draft) -> bytes:
+    """The file that torch 1.6 writes for the draft's tree: no member that A1111's reader does not know."""
+    written = torch_pickle(draft.tree)
+    members = [("archive/data.pkl", written.pickle)]
+    members += [(f"archive/data/{key}", data) for key, _, data in written.storages]
+    return zipped([*members, ("archive/version", b"3\n")])
+
+
 def _top(entries: Mapping[str, Entry]) -> str:
     """The folder, with its slash, that everything in the archive is in."""
-    pickles = [name for name in entries if name.endswith(f"/{PICKLE}") and name.count("/") == 1]
+    pickles = [name for name in entries if name.endswith(f"/{PICKLE}")]
     if len(pickles) != 1:
-        first = quoted(next(iter(entries))) if entries else "nothing"
-        raise NotAnEmbedding(f"a zip archive that is no torch file (it holds {first}); unpack it first")
+        raise NotAnEmbedding(f"a zip archive of {len(entries)} files, none of them torch's; unpack it and read those")
     top = pickles[0].removesuffix(PICKLE)
-    for name in entries:
-        rest = name.removeprefix(top)
-        if not name.startswith(top):
-            raise Damaged(f"{quoted(name)} in it is outside of {quoted(top)}; {_AGAIN}")
-        if rest.startswith(("code/", "constants.pkl")):
-            raise NotAnEmbedding("a TorchScript program, not an embedding; ask its author what it is for")
-        if rest not in (PICKLE, "version", "byteorder") and not rest.startswith(".") and not _is_storage(rest):
-            raise Damaged(f"{quoted(name)} in it is nothing that torch writes; {_AGAIN}")
+    folder = top[:-1]
+    if "/" in folder or "\\" in folder or folder in ("", ".", "..") or not folder.isprintable():
+        raise Damaged(f"{quoted(entries[pickles[0]])} in it is not where torch keeps it; download it again")
+    for name, entry in entries.items():
+        if name[: len(top)] != top or not _is_member(name[len(top) :], entry):
+            raise _stranger(name.removeprefix(top), entry)
     return top
 
 
-def _is_storage(rest: str) -> bool:
-    number = rest.removeprefix("data/")
-    return number != rest and number.isdecimal() and number.isascii()
+def _is_member(rest: str, entry: Entry) -> bool:
+    """Whether a file's name inside of the folder is one that torch writes."""
+    return (
+        rest in _MEMBERS
+        or (rest[:5] == "data/" and rest[5:].isdecimal() and rest.isascii())
+        or _TORCHS_OWN.fullmatch(rest) is not None
+        or (rest[-1:] == "/" and not entry.size)
+    )
+
+
+def _stranger(rest: str, entry: Entry) -> FileError:
+    if rest.startswith(("code/", "constants.pkl")):
+        return NotAnEmbedding("a TorchScript program, not an embedding; ask its author what it is for")
+    return Damaged(f"{quoted(entry)} in it is nothing that torch writes; get another copy")
 
 
 class _Storages:
@@ -93,14 +118,18 @@ class _Storages:
         known = self.made.get(key)
         if known is not None:
             if known[0] is not kind or known[1] != count or type(count) is not int:
-                raise Damaged(f"its pickle describes storage {quoted(key)} in two ways; {_AGAIN}")
+                raise Damaged(f"its pickle describes storage {_quoted(key)} in two ways; {_AGAIN}")
             return known[2]
         entry = self.entries.get(self.folder + key)
         if entry is None or type(count) is not int or entry.size != count * kind.itemsize:
-            raise Damaged(f"its storage {quoted(key)} is missing or has another size than its pickle says; {_AGAIN}")
+            raise Damaged(f"its storage {_quoted(key)} is missing or has another size than its pickle says; {_AGAIN}")
         storage = Storage(kind.dtype, entry.size, _Member(self.source, entry).read, self.big_endian)
         self.made[key] = (kind, count, storage)
         return storage
+
+
+def _quoted(key: str) -> str:
+    return f"'{shortened(key, 80)}'"
 
 
 class _Member:
@@ -134,7 +163,7 @@ CONTAINERS = (
         suffixes=(".pt", ".bin", ".pth", ".ckpt"),
         claims=lambda head: head[:4] in (b"PK\3\4", b"PK\5\6"),
         open=open_torch_zip,
-        save=None,
+        save=save_torch_zip,
         pickled=True,
         foreign_suffixes=(".safetensors", ".png", ".webp", ".jxl", ".avif"),
     ),
