@@ -16,7 +16,7 @@ from .container import all_containers
 from .folders import companions_of, members_of
 from .format import all_formats, recognised
 from .payload import Payload
-from .source import open_source
+from .source import IsFolder, open_source
 from .strangers import stranger_by_bytes
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def read_all(source: Readable, *, name: str | None = None, encoder: str | None =
     """
     path = _path_of(source)
     try:
-        if path is not None and os.path.isdir(path):
-            return [each for member in members_of(path) for each in read_all(member, encoder=encoder, name=name)]
         with open_source(source) as opened:
             if path is not None:
                 opened.siblings.update(companions_of(path))
             found = _parsed(_payload(opened, name, encoder))
             opened.check_unchanged()
+    except IsFolder as folder:
+        found = _in_folder(str(folder.path), encoder)
     except FileError as error:
         error.path = error.path or path
         raise
@@ -111,6 +111,15 @@ def _payload(source: Source, name: str | None = None, encoder: str | None = None
     container = _container_of(source)
     opened = container.open(source)
     return Payload(opened.tree, source, container.key, opened.metadata, name, encoder)
+
+
+def _in_folder(folder: str, encoder: str | None) -> list[Embedding]:
+    try:
+        members = members_of(folder)
+    except FileError as error:
+        error.path = error.path or folder
+        raise
+    return [each for member in members for each in read_all(member, encoder=encoder)]
 
 
 def _parsed(payload: Payload) -> list[Embedding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ LONGEST_STREAM = 256 * 1024 * 1024
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
+class IsFolder(Unreadable):
+    """The path is a folder's."""
+
+
 @dataclass
 class Source:
     """A file open for reading. `read` gives any range of it, or raises Damaged where the file ends too early.
@@ -41,15 +46,20 @@ class Source:
     opened: tuple[int, ...] = ()
     siblings: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
-    @property
+    @functools.cached_property
+    def name(self) -> str:
+        """The file's name, without its folder; empty where there is no file."""
+        return os.path.basename(self.path) if self.path else ""
+
+    @functools.cached_property
     def stem(self) -> str:
-        """The file's name without folder and suffix; empty where there is no file."""
-        return os.path.splitext(os.path.basename(self.path))[0] if self.path else ""
+        """The file's name without its suffix."""
+        return os.path.splitext(self.name)[0]
 
     @property
     def suffix(self) -> str:
         """The file's suffix in lower case, with its dot; empty where there is none."""
-        return os.path.splitext(self.path)[1].lower() if self.path else ""
+        return self.name[len(self.stem) :].lower()
 
     def read(self, offset: int, length: int) -> Buffer:
         """`length` bytes from `offset`; raises Damaged where they are not all there."""
@@ -87,10 +97,12 @@ def open_source(source: Readable, name: str | None = None) -> Source:
 
     `name` stands in for a file name where there is none.
     """
+    if isinstance(source, str):
+        return _open_path(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         content = source if isinstance(source, bytes) else bytes(source)
         return Source(name, len(content), content)
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, os.PathLike):
         return _open_path(os.fspath(source))
     content = source.read(LONGEST_STREAM + 1)
     if len(content) > LONGEST_STREAM:
@@ -116,9 +128,13 @@ def _open_path(path: str) -> Source:
     try:
         descriptor = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError) and os.path.isdir(path):  # as Windows says it
+            raise IsFolder("a folder, not a file", path) from None
         raise Unreadable(_why(error), path) from None
     try:
         status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsFolder("a folder, not a file", path)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'not a regular file')}, not a file", path)
         if status.st_size <= READ_WHOLE:
@@ -175,7 +191,6 @@ def _name_of_stream(stream: IO[bytes]) -> str | None:
 
 
 _KINDS = {
-    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",

@@ -6,10 +6,10 @@ loanword's own reader and compared before it gets its name; an original is never
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -44,8 +44,8 @@ USUAL_FORMATS = {
     ".safetensors": ("kohya", "comfyui", "onetrainer", "xti"),
     ".pt": ("a1111", "comfyui", "onetrainer", "xti", "mix-of-show"),
     ".bin": ("diffusers",),
-    ".npy": ("diffusers-1d",),
-    ".pdparams": ("diffusers-1d",),
+    ".npy": ("diffusers-1d", "diffusers"),
+    ".pdparams": ("diffusers-1d", "diffusers"),
     ".png": ("a1111",),
     ".webp": ("a1111",),
 }
@@ -138,9 +138,13 @@ def convert(
 
 def names_file(destination: Destination) -> bool:
     """Whether a destination is a file: one with the suffix of a known container; any other is a folder."""
-    known = {suffix for row in all_containers().values() for suffix in row.suffixes}
-    names_folder = os.fspath(destination).endswith(("/", os.sep)) or os.path.isdir(destination)
-    return not names_folder and Path(destination).suffix.lower() in known
+    path = os.fspath(destination)
+    return os.path.splitext(path)[1].lower() in _known_suffixes() and not os.path.isdir(path)
+
+
+@functools.cache
+def _known_suffixes() -> frozenset[str]:
+    return frozenset(suffix for row in all_containers().values() for suffix in row.suffixes)
 
 
 def plan(
@@ -154,24 +158,27 @@ def plan(
 
 def keep_originals(files: Sequence[Rendered], folder: Path) -> None:
     """Raise CannotWrite where one of the files would replace a file that their embeddings were read from."""
-    paths = {each.provenance.path for file in files for each in file.embeddings}
-    originals = {os.path.realpath(path) for path in paths if path}
+    origins = {each.provenance.path for file in files for each in file.embeddings}
+    originals = [Path(origin) for origin in origins if origin and os.path.exists(origin)]
     for file in files:
-        if os.path.realpath(folder / file.name) in originals:
-            raise CannotWrite(f"{folder / file.name}: would replace the original, which always stays; write elsewhere")
+        path = folder / file.name
+        if path.exists() and any(path.samefile(original) for original in originals):
+            raise CannotWrite(f"{path}: would replace the original, which always stays; write elsewhere")
 
 
 def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
     """Write all files or none: where one fails, those that were new are taken back."""
     paths = [folder / file.name for file in files]
-    if not overwrite:
+    if not overwrite and len(files) > 1:
         for path in paths:
             if os.path.lexists(path):
                 raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
     written: list[Path] = []
     try:
         for path, file in zip(paths, files, strict=True):
-            write_atomic(path, file.content, overwrite=overwrite, check=partial(_check, file), durable=durable)
+            write_atomic(
+                path, file.content, overwrite=overwrite, check=functools.partial(_check, file), durable=durable
+            )
             written.append(path)
     except CannotWrite:
         if not overwrite:

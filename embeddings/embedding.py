@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vectors:
     """Vectors of one text encoder: `shape` is (n_vectors, width), `data` little-endian numbers, row after row.
 
@@ -73,6 +74,12 @@ class Vectors:
     def __reduce__(self) -> tuple[type[Vectors], tuple[Any, ...]]:
         return Vectors, (self.dtype, self.shape, bytes(self.data))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vectors):
+            return NotImplemented
+        same_kind = self.dtype == other.dtype and self.shape == other.shape
+        return same_kind and bytes(self.data) == bytes(other.data)
+
     def __hash__(self) -> int:
         return hash((self.dtype, self.shape, bytes(self.data)))
 
@@ -100,7 +107,7 @@ class Provenance:
     def __post_init__(self) -> None:
         object.__setattr__(self, "metadata", _frozen(self.metadata))
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str | None:
         """SHA-256 of the file itself; None where only parts of a large file were read."""
         return hashlib.sha256(self.content).hexdigest() if self.content is not None else None

@@ -51,7 +51,7 @@ def test_what_is_no_embedding_is_refused_in_one_line_that_says_what_it_is(entry)
 
 
 @pytest.mark.parametrize("entry", EMBEDDINGS, ids=lambda entry: entry["file"])
-@pytest.mark.parametrize("target", loanword.targets())
+@pytest.mark.parametrize("target", loanword.TARGETS)
 def test_it_survives_the_way_to_a_program_and_back(entry, target):
     found = loanword.read(path_of(entry))
     try:
