@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import stat
 from dataclasses import dataclass, field
@@ -45,21 +44,15 @@ class Source:
     descriptor: int = -1
     opened: tuple[int, ...] = ()
     siblings: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    stem: str = field(init=False)
+    """The file's name without folder and suffix; empty where there is no file."""
+    suffix: str = field(init=False)
+    """The file's suffix in lower case, with its dot; empty where there is none."""
 
-    @functools.cached_property
-    def name(self) -> str:
-        """The file's name, without its folder; empty where there is no file."""
-        return os.path.basename(self.path) if self.path else ""
-
-    @functools.cached_property
-    def stem(self) -> str:
-        """The file's name without its suffix."""
-        return os.path.splitext(self.name)[0]
-
-    @property
-    def suffix(self) -> str:
-        """The file's suffix in lower case, with its dot; empty where there is none."""
-        return self.name[len(self.stem) :].lower()
+    def __post_init__(self) -> None:
+        name = os.path.basename(self.path) if self.path else ""
+        dot = name.rfind(".")
+        self.stem, self.suffix = (name[:dot], name[dot:].lower()) if dot > 0 else (name, "")
 
     def read(self, offset: int, length: int) -> Buffer:
         """`length` bytes from `offset`; raises Damaged where they are not all there."""
