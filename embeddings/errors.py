@@ -10,6 +10,7 @@ LoanwordError
 │   ├── MalformedEmbedding           its format was recognised, but its content breaks that format's rules
 │   └── SeveralEmbeddings            holds more than the one embedding that was asked for
 ├── CannotWrite (also ValueError)    a format or a program cannot hold this embedding, or the place is taken
+├── CannotLoad (also ValueError)     a pipeline cannot take this embedding: another base model, a taken name, …
 └── UnknownName (also ValueError)    no such format, program, dtype or text encoder
 """
 
@@ -87,6 +88,12 @@ class CannotWrite(LoanwordError, ValueError):
     """A format or program cannot hold the embedding, or the place for the file is taken."""
 
     code: ClassVar[str] = "cannot-write"
+
+
+class CannotLoad(LoanwordError, ValueError):
+    """A pipeline cannot take the embedding; the pipeline is as it was."""
+
+    code: ClassVar[str] = "cannot-load"
 
 
 class UnknownName(LoanwordError, ValueError):

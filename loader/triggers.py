@@ -1,0 +1,146 @@
+"""The words that a pipeline has learned, and what one of its tokenizers knows of them."""
+
+from __future__ import annotations
+
+import bisect
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ..embeddings.prompts import PromptNames, Reference
+from .learned_tokens import id_of, slot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, eq=False)
+class Word:
+    """An embedding that is loaded, and the first of its slots."""
+
+    name: str
+    """The trigger."""
+    start: int
+    aliases: tuple[str, ...] = ()
+    """Names that it has where a prompt announces a name (`embedding:…`, `<…>`)."""
+    synonyms: tuple[str, ...] = ()
+    """Other triggers."""
+    path: str | None = None
+    """The file it came from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trigger:
+    """A word as one tokenizer knows it: with as many ids as its text encoder has vectors for it, perhaps none."""
+
+    word: Word
+    count: int
+
+    @property
+    def ids(self) -> range:
+        return range(id_of(self.word.start), id_of(self.word.start) - self.count, -1)
+
+    def token(self, position: int) -> str:
+        """What stands for the vector at `position` in a list of tokens, spelled as diffusers spells it."""
+        return f"{self.word.name}_{position}" if position else self.word.name
+
+
+class Unread(Protocol):
+    """A name whose embedding has not been read yet."""
+
+    def load(self) -> None:
+        """Load it, so that the name stands for a Trigger; or warn why it cannot be."""
+        ...
+
+
+class Folder(Protocol):
+    """A place that names come from."""
+
+    def refresh(self) -> None:
+        """Notice files that came, went or changed."""
+        ...
+
+
+@dataclass
+class Vocabulary:
+    """What a tokenizer has learned; slots and ids as in `learned_tokens.py`."""
+
+    placeholder: str
+    """The special token that stands for a vector while a prompt is tokenized."""
+    placeholder_id: int
+    leading: int
+    """How many placeholders the tokenizer puts before a text of its own accord."""
+    names: PromptNames[Trigger | Unread] = field(default_factory=lambda: PromptNames["Trigger | Unread"]())
+    triggers: dict[int, Trigger] = field(default_factory=lambda: dict[int, Trigger]())
+    """By their first slot."""
+    starts: list[int] = field(default_factory=lambda: list[int]())
+    """The keys of `triggers`, in order."""
+    folders: list[Folder] = field(default_factory=lambda: list[Folder]())
+
+    @property
+    def next_slot(self) -> int:
+        """The first slot above all that are taken."""
+        last = self.triggers[self.starts[-1]] if self.starts else None
+        return last.word.start + max(last.count, 1) if last else 0
+
+    def add(self, trigger: Trigger) -> None:
+        """Know a word."""
+        word = trigger.word
+        self.names.add(word.name, trigger, word.aliases)
+        for synonym in word.synonyms:
+            self.names.add(synonym, trigger, first=False)
+        self.triggers[word.start] = trigger
+        bisect.insort(self.starts, word.start)
+
+    def discard(self, start: int) -> None:
+        """Forget the word whose slots begin at `start`."""
+        trigger = self.triggers.pop(start)
+        self.names.discard(trigger.word.name, trigger, trigger.word.aliases)
+        for synonym in trigger.word.synonyms:
+            self.names.discard(synonym, trigger)
+        del self.starts[bisect.bisect_left(self.starts, start)]
+
+    def named(self, name: str) -> Trigger | None:
+        """The word that `name` is the trigger of, written in any way."""
+        found = self.names.get(name)
+        return found if isinstance(found, Trigger) else None
+
+    def trigger_of(self, token_id: int) -> Trigger | None:
+        """The word that a learned id belongs to."""
+        position = bisect.bisect_right(self.starts, slot_of(token_id)) - 1
+        trigger = self.triggers[self.starts[position]] if position >= 0 else None
+        return trigger if trigger and token_id in trigger.ids else None
+
+    def token_of(self, token_id: int) -> str | None:
+        """The token that a learned id stands for."""
+        trigger = self.trigger_of(token_id)
+        return trigger.token(trigger.ids.index(token_id)) if trigger else None
+
+    def id_of_token(self, token: str) -> int | None:
+        """The learned id that `token_of` names `token`."""
+        stem, _, number = token.rpartition("_")
+        places = [(token, 0), (stem, int(number))] if number.isdecimal() and number.isascii() else [(token, 0)]
+        for name, position in places:
+            trigger = self.named(name)
+            if trigger and position < trigger.count and trigger.token(position) == token:
+                return trigger.ids[position]
+        return None
+
+    def references(self, text: str) -> list[Reference[Trigger | Unread]]:
+        """What `text` names, after every file that it names was loaded where that is possible."""
+        for folder in self.folders:
+            folder.refresh()
+        found = self.names.references(text)
+        unread = [each.value for each in found if each.value is not None and not isinstance(each.value, Trigger)]
+        for each in unread:
+            each.load()
+        return self.names.references(text) if unread else found
+
+    def triggers_in(self, text: str) -> Iterator[tuple[Reference[Trigger | Unread], Trigger]]:
+        """The words in `text`, from left to right. Warns of what is clearly meant as a name but is none."""
+        for each in self.references(text):
+            if isinstance(each.value, Trigger):
+                yield each, each.value
+            elif each.value is None and each.syntax != "invokeai":
+                written = text[each.start : each.end]
+                warnings.warn(f"no embedding {each.name!r} is loaded, so {written!r} is read as plain words", stacklevel=6)
