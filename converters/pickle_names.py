@@ -402,8 +402,8 @@ _BUILTINS = {
     (module, name): Named(call)
     for module in ("builtins", "__builtin__")
     for name, call in (
-        ("set", _one(frozenset, (list, set, frozenset))),
-        ("frozenset", _one(frozenset, (list, set, frozenset))),
+        ("set", _one(frozenset, list)),
+        ("frozenset", _one(frozenset, list)),
         ("tuple", _one(tuple, (tuple, list))),
         ("bytes", _one(bytes, bytes)),
         ("bytearray", _byte_array),

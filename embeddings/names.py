@@ -11,6 +11,9 @@ import unicodedata
 LONGEST_FILE_NAME = 200
 """Bytes of UTF-8; leaves room for a suffix in the 255 that file systems take."""
 
+LONGEST_READ = 1000
+"""Characters of a name that a file name is made of: names can be a million long, and take as long to normalise."""
+
 GENERIC_STEM = re.compile(
     r"(learned_embeds|embeddings?|model|pytorch_model|archive|delta|checkpoint)(_?[0-9])?"
     r"([-_](steps?-|gs-|s)?[0-9]+|_final|_emb)?",
@@ -25,7 +28,7 @@ def safe_filename(name: str) -> str:
 
     Made of such a file name it is the same again.
     """
-    spelled = "".join(c if _is_kept(c) else "\0" for c in unicodedata.normalize("NFC", name))
+    spelled = "".join(c if _is_kept(c) else "\0" for c in unicodedata.normalize("NFC", name[:LONGEST_READ]))
     kept = spelled.strip("\0 .").lstrip("\0 .-").replace("\0", "_")
     while len(kept.encode()) > LONGEST_FILE_NAME:
         kept = kept[:-1].rstrip(" .")
