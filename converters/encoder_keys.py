@@ -77,6 +77,8 @@ def by_encoder(tensors: Mapping[str, Tensor], conventions: Mapping[tuple[str, in
         if encoder in place:
             raise MalformedEmbedding(f"{key!r} is a second tensor for {encoder}, an embedding has one; split the file")
         place[encoder] = tensor.vectors(key)
+    if not vectors and not output_vectors:
+        raise MalformedEmbedding("has no tensors under the keys of its text encoders; get it again")
     twins = [key for key in output_vectors if key in vectors and all_zero(vectors[key].data)]
     for key in twins:
         del vectors[key]

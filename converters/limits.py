@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..embeddings.errors import CannotWrite, shortened
+from ..embeddings.errors import CannotWrite, FileError, shortened
+from .format import recognised
+from .payload import Payload
+from .source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..embeddings.embedding import Embedding, Vectors
+    from .payload import Draft
 
 
 def the_only(embeddings: Sequence[Embedding], title: str) -> Embedding:
@@ -79,6 +83,20 @@ def distinct_names(embeddings: Sequence[Embedding], title: str) -> None:
         if embedding.name in seen:
             raise CannotWrite(f"two embeddings are called {quoted(embedding)}, {title} tells them by name; rename one")
         seen.add(embedding.name)
+
+
+def read_as(format_key: str, draft: Draft) -> Draft:
+    """The draft of a file of tensors called by their embeddings' names, where no name makes it another file."""
+    try:
+        meaning = recognised(Payload(draft.tree, Source(None, 0), "", draft.metadata))
+    except FileError as error:
+        reason = error.message
+    else:
+        if meaning.key == format_key:
+            return draft
+        reason = f"a file of {meaning.title}"
+    names = ", ".join(shortened(repr(name), 80) for name in list(draft.tree)[:3])
+    raise CannotWrite(f"with tensors called {names} the file would be read as {reason}; rename the embeddings")
 
 
 def quoted(embedding: Embedding) -> str:

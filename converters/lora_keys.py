@@ -35,7 +35,7 @@ _ARCHITECTURE = "modelspec.architecture"
 
 def has_lora(tree: Tree) -> bool:
     """Whether a dict has a LoRA's keys."""
-    return any(LORA_KEY.search(key) for key in text_keys(tree))
+    return any(LORA_KEY.search(key) for key in text_keys(tree) if not key.startswith(BUNDLE))
 
 
 def has_bundle(tree: Tree) -> bool:
@@ -53,6 +53,8 @@ def is_from_draw_things(payload: Payload) -> bool:
 
 def facts_of_lora(payload: Payload) -> dict[str, Any]:
     """Facts that keep a LoRA's own metadata from being taken for its embedding's; only the architecture is both's."""
+    if not has_lora(payload.tree):
+        return {}
     facts: dict[str, Any] = dict.fromkeys(payload.metadata)
     if architecture := payload.metadata.get(_ARCHITECTURE):
         facts[_ARCHITECTURE] = f"{architecture.partition('/')[0]}/textual-inversion"

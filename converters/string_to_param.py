@@ -19,7 +19,7 @@ from .single_tensor import ENCODER, single_tensor
 from .trees import as_dict, kind_of, root_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..embeddings.embedding import Embedding, Vectors
     from .payload import Payload, Tree
@@ -61,7 +61,7 @@ def entries_of(param: Tree) -> dict[str, Tensor]:
 
 
 def concepts(
-    payload: Payload, format_key: str, entries: Mapping[str, Tensor], usual: str = "", **fields: Any
+    payload: Payload, format_key: str, entries: Mapping[str, Tensor], usual: str = "", warnings: tuple[str, ...] = ()
 ) -> list[Embedding]:
     """One embedding for each placeholder.
 
@@ -79,9 +79,10 @@ def concepts(
                 format_key,
                 _vectors(payload, placeholder, tensor, usual, facts.get(ENCODER)),
                 name=_image_name(payload, facts) if by_file else placeholder,
+                stored_name=facts.get("name") if by_file else None,
                 aliases=(placeholder,) if by_file else (),
                 facts=facts if by_file else anonymous,
-                **fields,
+                warnings=warnings,
             )
         )
     return found
@@ -107,6 +108,11 @@ def facts_written(embedding: Embedding, hint: Mapping[str, Any]) -> dict[str, An
     if digest := origin.original_sha256:
         written["loanword.original_sha256"] = digest
     return written | dict(hint)
+
+
+def facts_of_one(embeddings: Sequence[Embedding]) -> dict[str, Any]:
+    """The same for formats that name embeddings by their keys, where there is one: several would share the facts."""
+    return facts_written(embeddings[0], {}) if len(embeddings) == 1 else {}
 
 
 def without_letters(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,21 +11,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..embeddings.errors import CannotWrite, FileError, MalformedEmbedding, shortened
+from ..embeddings.errors import CannotWrite, MalformedEmbedding, shortened
 from ..embeddings.text_encoders import TEXT_ENCODERS
 from .encoder_keys import OUT, SPELLINGS, WORDS
 from .folders import KIND_FILE, TOKEN_FILE
-from .format import recognised
-from .limits import distinct_names, one_encoder, quoted
-from .payload import Draft, Payload, Tensor
+from .limits import distinct_names, one_encoder, quoted, read_as
+from .payload import Draft, Tensor
 from .single_tensor import encoder_hint, single_tensor
-from .source import Source
 from .trees import as_list, root_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..embeddings.embedding import Embedding, Vectors
+    from .payload import Payload
 
 PADDLE_NAMES = "StructuredToParameterName@@"
 """Key that Paddle adds to every file it saves."""
@@ -117,8 +116,7 @@ def build(embeddings: Sequence[Embedding], format_key: str, title: str, shape: S
         tree[embedding.name] = Tensor(vectors.dtype, _shaped(embedding, vectors, title, shape), vectors.tobytes)
     if len({TEXT_ENCODERS[encoder].width for encoder in encoders}) < len(encoders):
         raise CannotWrite(f"{title} tells text encoders by width, {' and '.join(encoders)} have the same; split them")
-    _refuse_other_meanings(tree, hints, embeddings, format_key)
-    return Draft(tree, hints)
+    return read_as(format_key, Draft(tree, hints))
 
 
 def _shaped(embedding: Embedding, vectors: Vectors, title: str, shape: Sequence[int | None]) -> tuple[int, ...]:
@@ -126,22 +124,6 @@ def _shaped(embedding: Embedding, vectors: Vectors, title: str, shape: Sequence[
     if None not in shape and count != 1:
         raise CannotWrite(f"{quoted(embedding)} has {count} vectors, {title} holds one a token; write format diffusers")
     return (*(count if length is None else length for length in shape), width)
-
-
-def _refuse_other_meanings(
-    tree: dict[str, Tensor], hints: dict[str, str], embeddings: Sequence[Embedding], format_key: str
-) -> None:
-    """Raise CannotWrite where the file would be taken for one of another format, or for no embedding at all."""
-    try:
-        meaning = recognised(Payload(tree, Source(None, 0), "", hints))
-    except FileError as error:
-        reason = error.message
-    else:
-        if meaning.key == format_key:
-            return
-        reason = f"a file of {meaning.title}"
-    names = ", ".join(quoted(embedding) for embedding in embeddings[:3])
-    raise CannotWrite(f"with tokens such as {names} the file would be read as {reason}; rename them")
 
 
 def _tensor(value: Any) -> Tensor | None:

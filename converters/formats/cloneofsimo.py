@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...embeddings.errors import CannotWrite, MalformedEmbedding, shortened
 from ..format import Format
-from ..limits import distinct_names, one_encoder, quoted
+from ..limits import distinct_names, one_encoder, quoted, read_as
 from ..lora_keys import facts_of_lora
 from ..payload import Draft, Tensor
 from ..single_tensor import encoder_hint, single_tensor
@@ -35,6 +35,7 @@ def recognise(payload: Payload) -> bool:
 
 def parse(payload: Payload) -> list[Embedding]:
     found: list[Embedding] = []
+    facts = facts_of_lora(payload) | {key: None for key, value in payload.metadata.items() if value == MARK}
     for token, mark in payload.metadata.items():
         if mark != MARK:
             continue
@@ -42,7 +43,7 @@ def parse(payload: Payload) -> list[Embedding]:
         if type(tensor) is not Tensor:
             raise MalformedEmbedding(f"its metadata promises a tensor {label}, there is none; get it again")
         vectors = single_tensor(payload, label, tensor)
-        found.append(payload.embedding(KEY, vectors, name=token, facts=facts_of_lora(payload)))
+        found.append(payload.embedding(KEY, vectors, name=token, facts=facts))
     return found
 
 
@@ -56,7 +57,7 @@ def build(embeddings: Sequence[Embedding]) -> Draft:
                 f"{quoted(embedding)} is {len(vectors.data)} bytes of {encoder}, {TITLE} holds one CLIP vector a token"
             )
         tree[embedding.name] = Tensor(vectors.dtype, vectors.shape[1:], vectors.tobytes)
-    return Draft(tree, dict.fromkeys(tree, MARK))
+    return read_as(KEY, Draft(tree, dict.fromkeys(tree, MARK)))
 
 
 FORMAT = Format(

@@ -16,7 +16,8 @@ from ..format import Format
 from ..limits import distinct_names, just, quoted
 from ..payload import Draft, Tensor
 from ..single_tensor import single_tensor
-from ..trees import as_dict, as_list, kind_of, root_dict
+from ..string_to_param import facts_of_one
+from ..trees import as_dict, as_list, facts_of, kind_of, root_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,10 @@ def parse(payload: Payload) -> list[Embedding]:
     words = as_dict(root[WORDS])
     if not words:
         raise NotAnEmbedding("a Custom Diffusion delta without new words; use it with Custom Diffusion")
-    return [payload.embedding(KEY, _vectors(payload, word, value), name=word) for word, value in words.items()]
+    facts = facts_of(root) if len(words) == 1 else {}
+    return [
+        payload.embedding(KEY, _vectors(payload, word, value), name=word, facts=facts) for word, value in words.items()
+    ]
 
 
 def build(embeddings: Sequence[Embedding]) -> Draft:
@@ -55,7 +59,7 @@ def build(embeddings: Sequence[Embedding]) -> Draft:
             )
         rows = [Tensor(each.dtype, each.shape[1:], each.tobytes) for each in vectors.values()]
         words[embedding.name] = rows[0] if len(rows) == 1 else rows
-    return Draft({"unet": {}, WORDS: words})
+    return Draft({"unet": {}, WORDS: words, **facts_of_one(embeddings)})
 
 
 def _vectors(payload: Payload, word: object, value: object) -> dict[str, Vectors]:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..payload import Payload
 
 KEY, TITLE = "ldm", "latent diffusion (original textual inversion)"
-SUBJECT = "subject_placeholder"
 BERT = "bert_ldm"
 _ENCODERS = ("clip_l", "clip_h", BERT)
 _LETTERS_LEFT_OUT = "vectors that belong to single training pictures (per_image_tokens) are left out"
@@ -46,14 +45,7 @@ def parse(payload: Payload) -> list[Embedding]:
     entries = entries_of(payload.tree[PARAM])
     chosen = without_letters(entries)
     warnings = (_LETTERS_LEFT_OUT,) if len(chosen) < len(entries) else ()
-    return concepts(
-        payload,
-        KEY,
-        chosen,
-        BERT,
-        stored_name=payload.tree.get(SUBJECT) if len(chosen) == 1 else None,
-        warnings=warnings,
-    )
+    return concepts(payload, KEY, chosen, BERT, warnings)
 
 
 def build(embeddings: Sequence[Embedding]) -> Draft:

@@ -7,7 +7,7 @@ Source: Mix-of-Show, `mixofshow/pipelines/trainer_edlora.py`, `delta_state_dict`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import CannotWrite, MalformedEmbedding, NotAnEmbedding, shortened
 from ...embeddings.text_encoders import TEXT_ENCODERS
@@ -15,7 +15,8 @@ from ..format import Format
 from ..limits import distinct_names, just, quoted
 from ..payload import Draft, Tensor
 from ..single_tensor import single_tensor
-from ..trees import as_dict, kind_of, root_dict
+from ..string_to_param import facts_of_one
+from ..trees import as_dict, facts_of, kind_of, root_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,27 +37,29 @@ def parse(payload: Payload) -> list[Embedding]:
     concepts = as_dict(payload.tree[PARAMS][CONCEPTS])
     if not concepts:
         raise NotAnEmbedding("a LoRA of Mix-of-Show without new concepts; use it with Mix-of-Show")
-    return [_embedding(payload, token, tensor) for token, tensor in concepts.items()]
+    facts = facts_of(payload.tree) if len(concepts) == 1 else {}
+    return [_embedding(payload, token, tensor, facts) for token, tensor in concepts.items()]
 
 
 def build(embeddings: Sequence[Embedding]) -> Draft:
     distinct_names(embeddings, TITLE)
     concepts = {embedding.name: _tensor(embedding) for embedding in embeddings}
-    return Draft({PARAMS: {CONCEPTS: concepts, "text_encoder": {}, "unet": {}}})
+    params = {CONCEPTS: concepts, "text_encoder": {}, "unet": {}}
+    return Draft({PARAMS: params, **facts_of_one(embeddings)})
 
 
-def _embedding(payload: Payload, token: object, tensor: object) -> Embedding:
+def _embedding(payload: Payload, token: object, tensor: object, facts: dict[str, Any]) -> Embedding:
     label = f"{CONCEPTS}[{shortened(repr(token), 60)}]"
     if type(token) is not str or type(tensor) is not Tensor:
         raise MalformedEmbedding(f"{label} is {kind_of(tensor)}, it has to be a token's tensor")
     vectors = single_tensor(payload, label, tensor)
     rows = next(iter(vectors.values()))
     if rows.shape[0] == 1:
-        return payload.embedding(KEY, vectors, name=token)
+        return payload.embedding(KEY, vectors, name=token, facts=facts)
     if rows.shape != (len(LAYERS), TEXT_ENCODERS["clip_l"].width):
         raise MalformedEmbedding(f"{label} has shape {rows.shape}, ED-LoRA needs ({len(LAYERS)}, 768)")
     layers = {layer: rows.rows(number, number + 1) for number, layer in enumerate(LAYERS)}
-    return payload.embedding(KEY, {}, name=token, layer_vectors=layers)
+    return payload.embedding(KEY, {}, name=token, layer_vectors=layers, facts=facts)
 
 
 def _tensor(embedding: Embedding) -> Tensor | Vectors:
