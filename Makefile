@@ -25,7 +25,7 @@ help:
 	@sed -n 's/^#  *make/make/p' Makefile
 
 demo: .venv/ready
-	$(py) docs/demo.py
+	PYTHONPATH=tests $(py) docs/demo.py
 
 test: lint test-main test-pythons test-old-transformers
 
@@ -60,7 +60,7 @@ fuzz: .venv-fuzz/ready
 
 # The generated parts of README.md.
 readme: .venv/ready
-	$(py) docs/format_table.py
+	PYTHONPATH=tests $(py) docs/format_table.py
 
 clean:
 	rm -rf .venv .venv-* build dist demo-output

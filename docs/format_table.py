@@ -6,8 +6,10 @@ Every cell comes from converting that format's samples (`tests/samples.py`) for 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
+
+import loanword
+import samples
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = "<!-- format table: `make readme` writes it -->\n", "<!-- end of the format table -->\n"
@@ -15,9 +17,6 @@ MARKS = "<!-- format table: `make readme` writes it -->\n", "<!-- end of the for
 
 def table() -> str:
     """The table, and below it the reasons for what cannot be written."""
-    import loanword
-    import samples
-
     programs = loanword.TARGETS.values()
     notes: dict[str, int] = {}
     lines = [
@@ -32,10 +31,8 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(groups: list[tuple[object, ...]], program: str, notes: dict[str, int]) -> str:
+def _cell(groups: list[tuple[loanword.Embedding, ...]], program: str, notes: dict[str, int]) -> str:
     """The formats that are written for a program, or the number of the reason why none is."""
-    import loanword
-
     written: set[str] = set()
     reasons: dict[str, None] = {}
     for embeddings in groups:
@@ -56,6 +53,5 @@ def with_table(readme: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / "checkout"), str(ROOT / "tests")]
     path = ROOT / "README.md"
     path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
