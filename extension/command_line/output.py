@@ -6,6 +6,7 @@ through `one_line`.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 5
 """Of files that were left out for the same reason, this many are named."""
+
+_PARTICULARS = re.compile(r" \([^()]*\)")
+"""What differs between files that are skipped for the same reason, such as a LoRA's first key."""
 
 
 def say(text: str) -> None:
@@ -75,8 +79,9 @@ def summary(verb: str, outcomes: Sequence[Outcome]) -> None:
     others = "".join(f", {counts[kind]} {kind}" for kind in ("skipped", "failed") if counts[kind])
     if len(outcomes) > 1 or others:
         click.echo(f"{counts['done']} {verb}{others}", err=True)
-    for kind in ("skipped", "failed"):
-        notes(kind, ((each.reason, each.found.path) for each in outcomes if each.kind == kind))
+    skipped = [each for each in outcomes if each.kind == "skipped"]
+    notes("skipped", ((_PARTICULARS.sub("", each.reason), each.found.path) for each in skipped))
+    notes("failed", ((each.reason, each.found.path) for each in outcomes if each.kind == "failed"))
     notes("warning", ((warning, each.found.path) for each in outcomes for warning in each.warnings))
 
 
