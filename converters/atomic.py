@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import errno
 import functools
+import hashlib
 import os
 import re
 import stat
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..embeddings.errors import CannotWrite
+from ..embeddings.errors import CannotWrite, Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from ..embeddings.dtypes import Buffer
 
 Path: TypeAlias = "str | os.PathLike[str]"
 
@@ -33,6 +37,7 @@ STALE_AFTER = 24 * 60 * 60
 FLUSHED_SINGLY = 16
 """Up to this many files are flushed one by one, more of them by flushing the whole system once."""
 
+_BLOCK = 1024 * 1024
 _NEW = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NAMED = _NEW | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
@@ -60,21 +65,17 @@ def write_atomic(
     something other than a regular file; links are not followed) or the system refuses; and whatever `check` raises.
     A file that replaces another has its permissions, and belongs to whoever writes it.
     """
-    target = _checked_path(path)
-    folder = os.path.dirname(target) or os.curdir
-    _sweep(os.path.abspath(folder))
-    try:
-        if not overwrite or not _replace(target, folder, content, check):
-            try:
-                _create(target, folder, content, check, durable=durable)
-            except FileExistsError:  # another writer was faster
-                if not overwrite or not _replace(target, folder, content, check):
-                    raise
-        if durable:
-            _flush_folder(folder)
-    except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or f"cannot be written ({error.strerror or error}); write elsewhere"
-        raise CannotWrite(f"{target}: {reason}") from None
+    _write(path, partial(_fill, content=content, check=check), overwrite=overwrite, durable=durable)
+
+
+def write_atomic_in_pieces(
+    path: Path, pieces: Callable[[], Iterable[Buffer]], *, overwrite: bool, durable: bool = True
+) -> None:
+    """The same for a file too large for memory: `pieces` begins anew at each call.
+
+    What is read back is compared by its SHA-256; raises Damaged where it differs.
+    """
+    _write(path, partial(_fill_in_pieces, pieces=pieces), overwrite=overwrite, durable=durable)
 
 
 def flush(paths: Iterable[Path]) -> None:
@@ -91,6 +92,25 @@ def flush(paths: Iterable[Path]) -> None:
             os.close(descriptor)
     for folder in {os.path.dirname(path) or os.curdir for path in written}:
         _flush_folder(folder)
+
+
+def _write(path: Path, fill: Callable[[int], None], *, overwrite: bool, durable: bool) -> None:
+    """Have `fill` put the content into a descriptor, and give the file its name."""
+    target = _checked_path(path)
+    folder = os.path.dirname(target) or os.curdir
+    _sweep(os.path.abspath(folder))
+    try:
+        if not overwrite or not _replace(target, folder, fill):
+            try:
+                _create(target, folder, fill, durable=durable)
+            except FileExistsError:  # another writer was faster
+                if not overwrite or not _replace(target, folder, fill):
+                    raise
+        if durable:
+            _flush_folder(folder)
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or f"cannot be written ({error.strerror or error}); write elsewhere"
+        raise CannotWrite(f"{target}: {reason}") from None
 
 
 def _checked_path(path: Path) -> str:
@@ -115,12 +135,12 @@ def _mode_of(target: str) -> int | None:
     raise CannotWrite(f"{target}: is {kind}, which is never written through; remove it, or write elsewhere")
 
 
-def _replace(target: str, folder: str, content: bytes, check: Callable[[bytes], None]) -> bool:
+def _replace(target: str, folder: str, fill: Callable[[int], None]) -> bool:
     """Put the new file into the place of the one that is there, if one is."""
     mode = _mode_of(target)
     if mode is None:
         return False
-    temporary = _written_beside(folder, content, check, mode, durable=True)
+    temporary = _written_beside(folder, fill, mode, durable=True)
     try:
         os.replace(temporary, target)
     finally:
@@ -128,17 +148,17 @@ def _replace(target: str, folder: str, content: bytes, check: Callable[[bytes], 
     return True
 
 
-def _create(target: str, folder: str, content: bytes, check: Callable[[bytes], None], *, durable: bool) -> None:
+def _create(target: str, folder: str, fill: Callable[[int], None], *, durable: bool) -> None:
     """Give a new file its name, failing with FileExistsError where the name is taken."""
     descriptor = _open_unnamed(folder)
     if descriptor is not None:
         try:
-            _fill(descriptor, content, check, durable=durable)
+            _filled(descriptor, fill, durable=durable)
             if _linked(f"/proc/self/fd/{descriptor}", target, descriptor):
                 return
         finally:
             os.close(descriptor)
-    temporary = _written_beside(folder, content, check, None, durable=durable)
+    temporary = _written_beside(folder, fill, None, durable=durable)
     try:
         if not _linked(temporary, target):
             _rename_to_new(temporary, target)
@@ -186,10 +206,8 @@ def _opened_unnamed(folder: str) -> int | None:
         raise
 
 
-def _written_beside(
-    folder: str, content: bytes, check: Callable[[bytes], None], mode: int | None, *, durable: bool
-) -> str:
-    """The path of a temporary file in `folder` that holds `content`, checked; removed again where that fails.
+def _written_beside(folder: str, fill: Callable[[int], None], mode: int | None, *, durable: bool) -> str:
+    """The path of a temporary file in `folder` that was filled and checked; removed again where that fails.
 
     `mode` are its permissions; None leaves them to the system, as for any new file.
     """
@@ -201,7 +219,7 @@ def _written_beside(
         try:
             if mode is not None:
                 os.chmod(descriptor if os.chmod in os.supports_fd else temporary, mode)
-            _fill(descriptor, content, check, durable=durable)
+            _filled(descriptor, fill, durable=durable)
         finally:
             os.close(descriptor)
         finished = True
@@ -218,18 +236,38 @@ def _make_folder(folder: str) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
 
 
-def _fill(descriptor: int, content: bytes, check: Callable[[bytes], None], *, durable: bool) -> None:
-    """Write `content`, read it back and have it checked."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _filled(descriptor: int, fill: Callable[[int], None], *, durable: bool) -> None:
+    fill(descriptor)
     if durable:
         os.fsync(descriptor)
+
+
+def _fill(descriptor: int, content: bytes, check: Callable[[bytes], None]) -> None:
+    """Write `content`, read it back and have it checked."""
+    _put(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     back = os.read(descriptor, len(content) + 1)
     while len(back) < len(content) and (more := os.read(descriptor, len(content) + 1 - len(back))):
         back += more
     check(back)
+
+
+def _fill_in_pieces(descriptor: int, pieces: Callable[[], Iterable[Buffer]]) -> None:
+    written, back = hashlib.sha256(), hashlib.sha256()
+    for piece in pieces():
+        _put(descriptor, piece)
+        written.update(piece)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while block := os.read(descriptor, _BLOCK):
+        back.update(block)
+    if back.digest() != written.digest():
+        raise Damaged("what was read back from the disk differs from what was written; the disk may be failing")
+
+
+def _put(descriptor: int, content: Buffer) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _remove(temporary: str) -> None:

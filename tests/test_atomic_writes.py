@@ -9,11 +9,12 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from loanword.converters import atomic
-from loanword.converters.atomic import flush, write_atomic
+from loanword.converters.atomic import flush, write_atomic, write_atomic_in_pieces
 from loanword.embeddings.errors import CannotWrite, Damaged
 
 ROOT = Path(__file__).parents[1]
@@ -318,6 +319,29 @@ def test_old_temporary_files_are_removed_and_nothing_else(tmp_path):
         os.utime(tmp_path / name, (long_ago, long_ago))
     write_atomic(tmp_path / "a.pt", NEW, overwrite=False, check=accept)
     assert names_in(tmp_path) == sorted([young, foreign, ".loanword-1111111111111111.tmp", "a.pt"])
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_large_file_is_written_in_pieces_that_are_never_together_in_memory(tmp_path, overwrite):
+    if overwrite:
+        (tmp_path / "lora.safetensors").write_bytes(OLD)
+    piece = bytes(1024 * 1024)
+    tracemalloc.start()
+    write_atomic_in_pieces(tmp_path / "lora.safetensors", lambda: [piece] * 50, overwrite=overwrite)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / "lora.safetensors").stat().st_size == 50 * len(piece)
+    assert names_in(tmp_path) == ["lora.safetensors"]
+    assert peak < 8_000_000
+
+
+def test_pieces_that_do_not_come_back_from_the_disk_are_noticed(tmp_path, monkeypatch):
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, length: read(descriptor, length)[:-1])
+    with pytest.raises(Damaged, match="read back"):
+        write_atomic_in_pieces(tmp_path / "a.pt", lambda: [OLD, NEW], overwrite=False)
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("count", [1, 20])

@@ -153,7 +153,7 @@ def _read_header(source: Source) -> tuple[dict[str, Any], int]:
 def _check_large(raw: bytes) -> None:
     """Refuse, before parsing, a header that would take very much memory or time to parse."""
     plain = _without_escapes(raw)
-    if plain.count(b'"') > 32 * MOST_TENSORS:
+    if plain.count(b'"') > 16 * MOST_TENSORS:
         raise Unreadable(f"describes more than {MOST_TENSORS} tensors, which no embedding needs")
     outside = re.sub(rb'"[^"]*"', b"", plain)
     if outside.count(b"{") > MOST_TENSORS + 2 or outside.count(b",") > 16 * MOST_TENSORS:
