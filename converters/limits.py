@@ -26,7 +26,9 @@ def the_only(embeddings: Sequence[Embedding], title: str) -> Embedding:
 def no_layers(embedding: Embedding, title: str) -> Embedding:
     """The embedding, where it has no vectors per layer."""
     if embedding.layer_vectors:
-        raise CannotWrite(f"{quoted(embedding)} has vectors per layer, {title} does not; keep the format it is in")
+        raise CannotWrite(
+            f"{quoted(embedding)} has vectors per layer, which {title} cannot hold; keep the format it is in"
+        )
     return embedding
 
 
@@ -34,7 +36,9 @@ def input_vectors(embedding: Embedding, title: str) -> Mapping[str, Vectors]:
     """The vectors of an embedding that has no others than input-space ones."""
     no_layers(embedding, title)
     if embedding.output_vectors:
-        raise CannotWrite(f"{quoted(embedding)} has output-space vectors, {title} does not; write format onetrainer")
+        raise CannotWrite(
+            f"{quoted(embedding)} has output-space vectors, which {title} cannot hold; write format onetrainer"
+        )
     return embedding.vectors
 
 
@@ -42,8 +46,8 @@ def one_encoder(embedding: Embedding, title: str, instead: str = "format comfyui
     """Key and vectors of the encoder, where there is one."""
     vectors = input_vectors(embedding, title)
     if len(vectors) != 1:
-        keys = ", ".join(vectors)
-        raise CannotWrite(f"{quoted(embedding)} has vectors for {keys}, {title} for one text encoder; write {instead}")
+        has = f"{quoted(embedding)} has vectors for {' and '.join(vectors)}"
+        raise CannotWrite(f"{has}, which {title} cannot hold together; write {instead}")
     return next(iter(vectors.items()))
 
 
@@ -51,9 +55,18 @@ def just(embedding: Embedding, title: str, *choices: tuple[str, ...]) -> Mapping
     """The vectors, where they are for one of the `choices` of encoders."""
     vectors = input_vectors(embedding, title)
     if tuple(vectors) not in choices:
-        takes = " or ".join(" + ".join(choice) for choice in choices)
-        raise CannotWrite(f"{quoted(embedding)} has vectors for {', '.join(vectors)}, {title} for {takes}")
+        has = f"{quoted(embedding)} has vectors for {' and '.join(vectors)}"
+        takes = ", or ".join(" and ".join(choice) for choice in choices)
+        raise CannotWrite(f"{has}, which {title} cannot hold; it holds those for {takes}")
     return vectors
+
+
+def one_vector(embedding: Embedding, title: str) -> None:
+    """Nothing, where the embedding has one vector for each of its encoders."""
+    count = max(vectors.shape[0] for vectors in embedding.vectors.values())
+    if count > 1:
+        has = f"{quoted(embedding)} has {count} vectors"
+        raise CannotWrite(f"{has}, of which {title} can hold one; write format diffusers or comfyui")
 
 
 def equally_many(embedding: Embedding, title: str) -> int:
@@ -61,7 +74,8 @@ def equally_many(embedding: Embedding, title: str) -> int:
     counts = {key: vectors.shape[0] for key, vectors in embedding.vectors.items()}
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"{key} {count}" for key, count in counts.items())
-        raise CannotWrite(f"{quoted(embedding)} has unequal numbers of vectors ({listed}), {title} needs equal ones")
+        has = f"{quoted(embedding)} has unequal numbers of vectors ({listed})"
+        raise CannotWrite(f"{has}, which {title} cannot hold; write format comfyui")
     return next(iter(counts.values()))
 
 
@@ -70,7 +84,7 @@ def one_dtype(embedding: Embedding, title: str) -> str:
     dtypes = {vectors.dtype for vectors in embedding.vectors.values()}
     if len(dtypes) != 1:
         listed = " and ".join(sorted(dtypes))
-        raise CannotWrite(f"{quoted(embedding)} has vectors of {listed}, {title} needs one dtype; name it")
+        raise CannotWrite(f"{quoted(embedding)} has vectors of {listed}, {title} holds those of one dtype; name one")
     return dtypes.pop()
 
 

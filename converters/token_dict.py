@@ -15,7 +15,7 @@ from ..embeddings.errors import CannotWrite, MalformedEmbedding, shortened
 from ..embeddings.text_encoders import TEXT_ENCODERS
 from .encoder_keys import OUT, SPELLINGS, WORDS
 from .folders import KIND_FILE, TOKEN_FILE
-from .limits import distinct_names, one_encoder, quoted, read_as
+from .limits import distinct_names, one_encoder, one_vector, read_as
 from .payload import Draft, Tensor
 from .single_tensor import encoder_hint, single_tensor
 from .trees import as_list, root_dict
@@ -115,15 +115,15 @@ def build(embeddings: Sequence[Embedding], format_key: str, title: str, shape: S
         hints |= encoder_hint({encoder: vectors})
         tree[embedding.name] = Tensor(vectors.dtype, _shaped(embedding, vectors, title, shape), vectors.tobytes)
     if len({TEXT_ENCODERS[encoder].width for encoder in encoders}) < len(encoders):
-        raise CannotWrite(f"{title} tells text encoders by width, {' and '.join(encoders)} have the same; split them")
+        keys = " and ".join(sorted(encoders))
+        raise CannotWrite(f"{title} tells text encoders by width, {keys} have the same; write a file for each")
     return read_as(format_key, Draft(tree, hints))
 
 
 def _shaped(embedding: Embedding, vectors: Vectors, title: str, shape: Sequence[int | None]) -> tuple[int, ...]:
-    count, width = vectors.shape
-    if None not in shape and count != 1:
-        raise CannotWrite(f"{quoted(embedding)} has {count} vectors, {title} holds one a token; write format diffusers")
-    return (*(count if length is None else length for length in shape), width)
+    if None not in shape:
+        one_vector(embedding, title)
+    return (*(vectors.shape[0] if length is None else length for length in shape), vectors.shape[1])
 
 
 def _tensor(value: Any) -> Tensor | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...embeddings.errors import CannotWrite, MalformedEmbedding, shortened
+from ...embeddings.errors import MalformedEmbedding, shortened
 from ..format import Format
-from ..limits import distinct_names, one_encoder, quoted, read_as
+from ..limits import distinct_names, just, one_vector, read_as
 from ..lora_keys import facts_of_lora
 from ..payload import Draft, Tensor
-from ..single_tensor import encoder_hint, single_tensor
+from ..single_tensor import single_tensor
 from ..trees import root_dict
 
 if TYPE_CHECKING:
@@ -51,11 +51,8 @@ def build(embeddings: Sequence[Embedding]) -> Draft:
     distinct_names(embeddings, TITLE)
     tree: dict[str, Tensor] = {}
     for embedding in embeddings:
-        encoder, vectors = one_encoder(embedding, TITLE)
-        if vectors.shape[0] != 1 or encoder_hint({encoder: vectors}):
-            raise CannotWrite(
-                f"{quoted(embedding)} is {len(vectors.data)} bytes of {encoder}, {TITLE} holds one CLIP vector a token"
-            )
+        (vectors,) = just(embedding, TITLE, ("clip_l",), ("clip_h",), ("clip_g",)).values()
+        one_vector(embedding, TITLE)
         tree[embedding.name] = Tensor(vectors.dtype, vectors.shape[1:], vectors.tobytes)
     return read_as(KEY, Draft(tree, dict.fromkeys(tree, MARK)))
 

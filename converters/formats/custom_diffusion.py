@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...embeddings.errors import CannotWrite, MalformedEmbedding, NotAnEmbedding, shortened
+from ...embeddings.errors import MalformedEmbedding, NotAnEmbedding, shortened
 from ..encoder_keys import Parts
 from ..format import Format
-from ..limits import distinct_names, just, quoted
+from ..limits import distinct_names, just, one_vector
 from ..payload import Draft, Tensor
 from ..single_tensor import single_tensor
 from ..string_to_param import facts_of_one
@@ -53,10 +53,7 @@ def build(embeddings: Sequence[Embedding]) -> Draft:
     words: dict[str, Any] = {}
     for embedding in embeddings:
         vectors = just(embedding, TITLE, ("clip_l",), ("clip_h",), ("clip_l", "clip_g"))
-        if any(each.shape[0] != 1 for each in vectors.values()):
-            raise CannotWrite(
-                f"{quoted(embedding)} has several vectors, {TITLE} holds one a word; write format diffusers"
-            )
+        one_vector(embedding, TITLE)
         rows = [Tensor(each.dtype, each.shape[1:], each.tobytes) for each in vectors.values()]
         words[embedding.name] = rows[0] if len(rows) == 1 else rows
     return Draft({"unet": {}, WORDS: words, **facts_of_one(embeddings)})

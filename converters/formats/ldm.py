@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...embeddings.errors import CannotWrite
 from ..format import Format
-from ..limits import one_encoder, quoted, the_only
+from ..limits import just, the_only
 from ..payload import Draft, ParameterDict, Tensor
 from ..string_to_param import (
     PARAM,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 KEY, TITLE = "ldm", "latent diffusion (original textual inversion)"
 BERT = "bert_ldm"
-_ENCODERS = ("clip_l", "clip_h", BERT)
 _LETTERS_LEFT_OUT = "vectors that belong to single training pictures (per_image_tokens) are left out"
 
 
@@ -50,9 +48,7 @@ def parse(payload: Payload) -> list[Embedding]:
 
 def build(embeddings: Sequence[Embedding]) -> Draft:
     embedding = the_only(embeddings, TITLE)
-    encoder, vectors = one_encoder(embedding, TITLE)
-    if encoder not in _ENCODERS:
-        raise CannotWrite(f"{quoted(embedding)} has vectors for {encoder}, {TITLE} for {' or '.join(_ENCODERS)}")
+    (vectors,) = just(embedding, TITLE, ("clip_l",), ("clip_h",), (BERT,)).values()
     token = Tensor("int64", (), lambda: STAR_ID.to_bytes(8, "little"))
     return Draft({TOKEN: {STAR: token}, PARAM: ParameterDict({STAR: vectors}), **facts_written(embedding, {})})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...embeddings.errors import CannotWrite, MalformedEmbedding, NotAnEmbedding, shortened
 from ...embeddings.text_encoders import TEXT_ENCODERS
 from ..format import Format
-from ..limits import distinct_names, just, quoted
+from ..limits import distinct_names, just, one_vector, quoted
 from ..payload import Draft, Tensor
 from ..single_tensor import single_tensor
 from ..string_to_param import facts_of_one
@@ -65,8 +65,7 @@ def _embedding(payload: Payload, token: object, tensor: object, facts: dict[str,
 def _tensor(embedding: Embedding) -> Tensor | Vectors:
     if not embedding.layer_vectors:
         (vectors,) = just(embedding, TITLE, ("clip_l",)).values()
-        if vectors.shape[0] != 1:
-            raise CannotWrite(f"{quoted(embedding)} has {vectors.shape[0]} vectors, {TITLE} takes one, or one a layer")
+        one_vector(embedding, TITLE)
         return vectors
     layers = list(embedding.layer_vectors.values())
     if tuple(embedding.layer_vectors) != LAYERS or len({(each.dtype, each.shape) for each in layers}) != 1:
