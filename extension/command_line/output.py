@@ -50,10 +50,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    shown = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(*(Column(heading, overflow="fold") for heading in headings), box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         shown.add_row(*map(Text, row))
     Console().print(shown)
