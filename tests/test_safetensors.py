@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from loanword.converters.containers import safetensors as container
-from loanword.converters.containers.safetensors import DTYPES, HOLE, open_safetensors, pieces, save_safetensors
+from loanword.converters.containers.safetensors import HOLE, open_safetensors, pieces, save_safetensors
 from loanword.converters.payload import Draft, Tensor
+from loanword.converters.safetensors_header import DTYPES
 from loanword.converters.source import open_source
 from loanword.embeddings.embedding import Vectors
 from loanword.embeddings.errors import CannotWrite, Damaged, LoanwordError, NotAnEmbedding, Unreadable
