@@ -58,8 +58,11 @@ def provenance_fields(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _listed(known: Mapping[str, Any]) -> tuple[Any, ...]:
     """The aliases that loanword wrote as a JSON list; nothing where it is not one."""
+    text = known.get("loanword.aliases")
+    if text is None:
+        return ()
     try:
-        listed = json.loads(known.get("loanword.aliases", "[]"))
+        listed = json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return ()
     return tuple(cast("list[Any]", listed)) if isinstance(listed, list) else ()

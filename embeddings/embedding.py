@@ -145,10 +145,13 @@ class Embedding:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("an embedding needs a name")
-        for kind in ("vectors", "output_vectors"):
-            object.__setattr__(self, kind, _in_order(getattr(self, kind)))
-        object.__setattr__(self, "layer_vectors", _frozen(self.layer_vectors))
-        object.__setattr__(self, "aliases", _distinct(self.aliases, self.name))
+        object.__setattr__(self, "vectors", _in_order(self.vectors))
+        if self.output_vectors is not _EMPTY:
+            object.__setattr__(self, "output_vectors", _in_order(self.output_vectors))
+        if self.layer_vectors is not _EMPTY:
+            object.__setattr__(self, "layer_vectors", _frozen(self.layer_vectors))
+        if self.aliases:
+            object.__setattr__(self, "aliases", _distinct(self.aliases, self.name))
         if not (self.vectors or self.output_vectors or self.layer_vectors):
             raise ValueError(f"embedding {self.name!r} has no vectors")
 

@@ -20,6 +20,8 @@ GENERIC_STEM = re.compile(
     re.IGNORECASE,
 )
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_PLAIN = re.compile(rf"[A-Za-z0-9_](?:[A-Za-z0-9 ._+-]{{0,{LONGEST_FILE_NAME - 2}}}[A-Za-z0-9_+-])?")
+"""What nearly every name is: a file name as it stands."""
 _PROMPT_GRAMMAR = re.compile(r"[()\[\]{}<>|:,\\]")
 
 
@@ -28,6 +30,8 @@ def safe_filename(name: str) -> str:
 
     Made of such a file name it is the same again.
     """
+    if _PLAIN.fullmatch(name) and not _DEVICE.fullmatch(name):
+        return name
     spelled = "".join(c if _is_kept(c) else "\0" for c in unicodedata.normalize("NFC", name[:LONGEST_READ]))
     kept = spelled.strip("\0 .").lstrip("\0 .-").replace("\0", "_")
     while len(kept.encode()) > LONGEST_FILE_NAME:
