@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .converters.writing import Rendered, convert, render, write
     from .embeddings.embedding import Embedding, Provenance, Vectors
     from .embeddings.errors import (
+        CannotLoad,
         CannotWrite,
         Damaged,
         FileError,
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
         UnsafePickle,
     )
     from .embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
+    from .loader.textual_inversion import (
+        Loaded,
+        LoadedEmbedding,
+        load_textual_inversion,
+        loaded,
+        unload,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,11 +47,14 @@ __all__ = [
     "BASE_MODELS",
     "TARGETS",
     "TEXT_ENCODERS",
+    "CannotLoad",
     "CannotWrite",
     "Damaged",
     "Embedding",
     "FileError",
     "Identity",
+    "Loaded",
+    "LoadedEmbedding",
     "LoanwordError",
     "MalformedEmbedding",
     "NotAnEmbedding",
@@ -61,10 +72,13 @@ __all__ = [
     "convert",
     "formats",
     "identify",
+    "load_textual_inversion",
+    "loaded",
     "read",
     "read_all",
     "render",
     "unbundle",
+    "unload",
     "verify",
     "write",
 ]
@@ -79,6 +93,7 @@ _MODULES = {
     "converters.writing": ("Rendered", "convert", "render", "write"),
     "embeddings.embedding": ("Embedding", "Provenance", "Vectors"),
     "embeddings.errors": (
+        "CannotLoad",
         "CannotWrite",
         "Damaged",
         "FileError",
@@ -92,6 +107,7 @@ _MODULES = {
         "UnsafePickle",
     ),
     "embeddings.text_encoders": ("BASE_MODELS", "TEXT_ENCODERS"),
+    "loader.textual_inversion": ("Loaded", "LoadedEmbedding", "load_textual_inversion", "loaded", "unload"),
 }
 """The imports above once more, for the running program; a test holds them equal."""
 

@@ -48,6 +48,12 @@ def test_every_public_name_is_there(name):
     assert name in dir(loanword)
 
 
+def test_every_error_is_public():
+    errors = importlib.import_module("loanword.embeddings.errors")
+    named = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)}
+    assert named <= {*loanword.__all__}
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = loanword.no_such_name
