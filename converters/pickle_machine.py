@@ -41,6 +41,8 @@ _U8 = struct.Struct("<Q").unpack_from
 _I4 = struct.Struct("<i").unpack_from
 _F8 = struct.Struct(">d").unpack_from
 _LARGEST_KEY = 1 << 63
+_END_OF_FRAME = b"\xfe"
+"""No instruction of pickle's: set behind a frame, so that none that begins in the frame can end outside of it."""
 _CUT = "its pickle is cut short or contradicts itself; download it again"
 
 
@@ -107,7 +109,7 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
     if data[start] != 0x80 or not 2 <= data[start + 1] <= 5:
         raise Damaged("its pickle is of a protocol that torch does not write; download it again")
     position = start + 2
-    frame_end = 0
+    whole = data
     memo: dict[int, Any] = {}
     stack: list[Any] = []
     marked: list[list[Any]] = []
@@ -208,16 +210,19 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
             name = stack.pop()
             value = _named(stack.pop(), name)
         elif code == 0x95:  # FRAME
-            length = _U8(data, position)[0]
-            position += 8
-            if length > len(data) - position or position < frame_end:
+            begin = position + 8
+            end = begin + _U8(data, position)[0]
+            if data is not whole or end > len(whole):
                 raise Damaged(_CUT)
-            frame_end = position + length
+            data = whole[:end] + _END_OF_FRAME
+            position = begin
             continue
-        elif code in _REFUSED:
-            raise UnsafePickle(
-                f"its pickle has the instruction {_REFUSED[code]}, which no embedding needs; get another"
-            )
+        elif code == _END_OF_FRAME[0] and position == len(data) and data is not whole:
+            data = whole
+            position -= 1
+            continue
+        elif code in REFUSED:
+            raise UnsafePickle(f"its pickle has the instruction {REFUSED[code]}, which no embedding needs; get another")
         else:
             raise Damaged(_CUT)
         stack.append(value)
@@ -357,7 +362,7 @@ _OPERANDS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
     0x96: lambda data, position: _bytes(data, position + 8, _U8(data, position)[0]),  # BYTEARRAY8
     0x55: _python2_text,  # SHORT_BINSTRING
 }
-_REFUSED = {
+REFUSED = {
     0x30: "POP",
     0x31: "POP_MARK",
     0x32: "DUP",
