@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Tree: TypeAlias = Any
 """dict (keys str, bytes, int or bool), list, tuple, frozenset, str, bytes, int, float, bool, None, Tensor."""
 
+MOST_NUMBERS = 4 * 1024 * 1024
+"""In one tensor of vectors; hundreds of vectors of the widest encoder, which no prompt has room for."""
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -59,7 +62,10 @@ class Tensor:
             raise MalformedEmbedding(f"{label} has shape {self.shape}, vectors have (number, width)")
         if 0 in self.shape:
             raise MalformedEmbedding(f"{label} has shape {self.shape}, which holds no vector")
-        return Vectors(self.dtype, (leading[0] if leading else 1, self.shape[-1]), self.fetch())
+        count = leading[0] if leading else 1
+        if count * self.width > MOST_NUMBERS:
+            raise MalformedEmbedding(f"{label} has {count:,} vectors, over {MOST_NUMBERS:,} numbers; no embedding has")
+        return Vectors(self.dtype, (count, self.width), self.fetch())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from loanword.converters.payload import Draft, Tensor
 from loanword.converters.safetensors_header import DTYPES
 from loanword.converters.source import open_source
 from loanword.embeddings.embedding import Vectors
-from loanword.embeddings.errors import CannotWrite, Damaged, LoanwordError, NotAnEmbedding, Unreadable
+from loanword.embeddings.errors import (
+    CannotWrite,
+    Damaged,
+    LoanwordError,
+    MalformedEmbedding,
+    NotAnEmbedding,
+    Unreadable,
+)
 from safetensors import SafetensorError, deserialize
 
 NUMBERS = np.random.default_rng(0)
@@ -335,3 +342,12 @@ def test_the_first_bytes_tell_it_from_other_files():
     assert not row.claims(b'<!DOCTYPE html>{"a"')
     assert not row.claims(b'\xff\xff\xff\xff\xff\xff\xff\x7f{"a":')
     assert not row.claims(b"")
+
+
+def test_vectors_of_gigabytes_are_refused_before_they_are_read(tmp_path):
+    path, rows = tmp_path / "big.safetensors", 1 << 20
+    with path.open("wb") as file:
+        file.write(file_of({"emb_params": entry("F32", (rows, 768), (0, rows * 3072))}))
+        file.truncate(file.tell() + rows * 3072)
+    with open_source(path) as source, pytest.raises(MalformedEmbedding, match="1,048,576 vectors"):
+        open_safetensors(source).tree["emb_params"].vectors("emb_params")
