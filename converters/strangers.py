@@ -160,7 +160,7 @@ def stranger_by_keys(payload: Payload) -> NotAnEmbedding | None:
 def _stranger_of_list(items: list[Tree]) -> NotAnEmbedding | None:
     if not items:
         return NotAnEmbedding("an empty list, as A1111's test file empty.pt; delete it")
-    if all(type(item) is Tensor and len(item.shape) == 2 for item in items):
+    if len(items) > 1 and all(type(item) is Tensor and len(item.shape) == 2 for item in items):
         return NotAnEmbedding(f"a LoRA of cloneofsimo's trainer; {_LORA}, its embeddings are in the .ti.pt beside it")
     return None
 
@@ -175,7 +175,8 @@ def _stranger_of_dict(tree: Mapping[Tree, Tree]) -> NotAnEmbedding | None:
     keys = text_keys(tree)
     telling = "\n".join([key for key in keys if _TELLING.search(key)])
     found = _named(_BY_KEYS, keys) if _ANY_KEY.search(telling) else None
-    found = found or _named(_BY_FIELDS, [key for key in keys if type(tree[key]) is not Tensor])
+    fields = [] if found else [key for key in keys if type(tree[key]) is not Tensor]
+    found = _named(_BY_FIELDS, fields) if fields else found
     if not found and (inner := as_dict(tree.get("state_dict"))):
         return _stranger_of_dict(inner)
     return found or _token_table(tree)

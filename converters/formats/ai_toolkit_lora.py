@@ -24,9 +24,9 @@ SDXL = ("clip_l", "clip_g")
 
 def recognise(payload: Payload) -> bool:
     root = root_dict(payload)
-    if not (ONLY in root or all(key in root for key in SDXL)) or is_from_draw_things(payload):
+    if len(root) < 2 or not (ONLY in root or ("clip_l" in root and "clip_g" in root)):
         return False
-    return has_lora(root) and not has_bundle(root)
+    return has_lora(root) and not has_bundle(root) and not is_from_draw_things(payload)
 
 
 def parse(payload: Payload) -> list[Embedding]:
