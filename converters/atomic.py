@@ -79,19 +79,21 @@ def write_atomic_in_pieces(
 
 
 def flush(paths: Iterable[Path]) -> None:
-    """Have the files that were written with `durable=False` brought to the disk, with their names."""
+    """Have the files that were written with `durable=False` brought to the disk, with their names.
+
+    Raises CannotWrite where the disk refuses.
+    """
     written = [os.fspath(path) for path in paths]
     if len(written) > FLUSHED_SINGLY and hasattr(os, "sync"):
         os.sync()
         return
-    for path in written:
-        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    for folder in {os.path.dirname(path) or os.curdir for path in written}:
-        _flush_folder(folder)
+    try:
+        for path in written:
+            _flush_file(path)
+        for folder in {os.path.dirname(path) or os.curdir for path in written}:
+            _flush_folder(folder)
+    except OSError as error:
+        raise CannotWrite(f"{error.filename}: cannot be flushed to the disk ({error.strerror}); write again") from None
 
 
 def _write(path: Path, fill: Callable[[int], None], *, overwrite: bool, durable: bool) -> None:
@@ -275,13 +277,24 @@ def _remove(temporary: str) -> None:
         os.unlink(temporary)
 
 
+def _flush_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _flush_folder(folder: str) -> None:
-    """Bring the folder's names to the disk; Windows does that by itself and opens no folders."""
-    if os.name == "nt":
+    """Bring the folder's names to the disk, where the system lets one: Windows and some network drives do not."""
+    if os.name == "nt" or not os.access(folder, os.R_OK):
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

@@ -351,3 +351,18 @@ def test_flushing_takes_any_number_of_files(tmp_path, count):
         write_atomic(path, NEW, overwrite=False, check=accept, durable=False)
     flush(paths)
     assert all(path.read_bytes() == NEW for path in paths)
+
+
+def test_flushing_what_is_gone_says_so(tmp_path):
+    with pytest.raises(CannotWrite, match=r"a\.pt: cannot be flushed"):
+        flush([tmp_path / "a.pt"])
+
+
+def test_a_disk_that_fails_to_flush_gives_no_name(tmp_path, monkeypatch):
+    def fsync(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(CannotWrite, match="cannot be written"):
+        write_atomic(tmp_path / "a.pt", NEW, overwrite=False, check=accept)
+    assert names_in(tmp_path) == []
