@@ -6,7 +6,7 @@ import functools
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..embeddings.errors import UnknownName, UnrecognisedFormat
 from . import formats as formats_folder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..embeddings.embedding import Embedding
-    from .payload import Draft, Payload
+    from .payload import Draft, Payload, Tree
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Format:
     recognise: Callable[[Payload], bool]
     parse: Callable[[Payload], list[Embedding]]
     build: Callable[[Sequence[Embedding]], Draft] | None
+    keys: frozenset[str] = frozenset()
+    """Root keys of which such a payload has at least one; empty where something else tells it."""
     several: bool = False
     """Whether one file can hold several embeddings."""
     fallback: bool = False
@@ -64,12 +66,11 @@ def recognised(payload: Payload) -> Format:
 
     Raises UnrecognisedFormat where no format claims it, or more than one: then programs would read different things.
     """
-    certain, fallbacks = _by_certainty()
-    claims = [row for row in certain if row.recognise(payload)]
+    claims = [row for row in _candidates(payload.tree) if row.recognise(payload)]
     if not claims:
         if stranger := stranger_by_keys(payload):
             raise stranger
-        claims = [row for row in fallbacks if row.recognise(payload)]
+        claims = [row for row in all_formats().values() if row.fallback and row.recognise(payload)]
     if len(claims) == 1:
         return claims[0]
     if claims:
@@ -78,7 +79,21 @@ def recognised(payload: Payload) -> Format:
     raise UnrecognisedFormat("no known program writes embeddings like this; if it is one, please report this file")
 
 
+def _candidates(tree: Tree) -> list[Format]:
+    """The formats worth asking about a tree: those that have no keys of their own, and those whose keys it has."""
+    told_otherwise, by_key = _by_key()
+    if type(tree) is not dict:
+        return list(told_otherwise)
+    keyed = {row.key: row for key in cast("dict[Any, Any]", tree) if key in by_key for row in by_key[key]}
+    return [*told_otherwise, *keyed.values()]
+
+
 @functools.cache
-def _by_certainty() -> tuple[tuple[Format, ...], tuple[Format, ...]]:
-    rows = tuple(all_formats().values())
-    return tuple(row for row in rows if not row.fallback), tuple(row for row in rows if row.fallback)
+def _by_key() -> tuple[tuple[Format, ...], Mapping[Any, list[Format]]]:
+    """The certain formats without keys of their own, and the others by each of their keys."""
+    certain = [row for row in all_formats().values() if not row.fallback]
+    by_key: dict[Any, list[Format]] = {}
+    for row in certain:
+        for key in row.keys:
+            by_key.setdefault(key, []).append(row)
+    return tuple(row for row in certain if not row.keys), by_key

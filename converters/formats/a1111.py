@@ -46,6 +46,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("AUTOMATIC1111", "Forge", "reForge", "ai-toolkit", "EveryDream2", "HCP-Diffusion", "DreamArtist"),
     containers=("torch-zip", "torch-legacy", "png", "webp", "avif", "jxl"),
+    keys=frozenset((PARAM,)),
     recognise=recognise,
     parse=parse,
     build=build,

@@ -75,6 +75,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("ai-toolkit",),
     containers=("safetensors",),
+    keys=_KEYS,
     recognise=recognise,
     parse=parse,
     build=build,

@@ -41,6 +41,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("ai-toolkit",),
     containers=("safetensors",),
+    keys=frozenset((ONLY, *SDXL)),
     recognise=recognise,
     parse=parse,
     build=None,

@@ -92,6 +92,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("replicate/cog-sdxl", "fal", "diffusers (advanced training, 2023)"),
     containers=("safetensors",),
+    keys=COG_SPELLINGS,
     recognise=recognise,
     parse=parse,
     build=build,

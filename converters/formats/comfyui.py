@@ -54,6 +54,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("kohya sd-scripts", "OneTrainer", "diffusers", "LyCORIS", "ComfyUI_EmbeddingToolkit"),
     containers=("safetensors", "torch-zip", "torch-legacy"),
+    keys=KEYS,
     recognise=recognise,
     parse=parse,
     build=build,

@@ -89,6 +89,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("adobe-research/custom-diffusion",),
     containers=("torch-zip", "torch-legacy"),
+    keys=frozenset((WORDS, STATE)),
     recognise=recognise,
     parse=parse,
     build=build,

@@ -65,6 +65,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("Draw Things",),
     containers=("safetensors",),
+    keys=DRAW_THINGS_KEYS,
     recognise=recognise,
     parse=parse,
     build=None,

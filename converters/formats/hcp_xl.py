@@ -46,6 +46,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("HCP-Diffusion",),
     containers=("torch-zip", "torch-legacy"),
+    keys=frozenset((PARAM,)),
     recognise=recognise,
     parse=parse,
     build=build,

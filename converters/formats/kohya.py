@@ -53,6 +53,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("kohya sd-scripts", "invoke-training", "SwarmUI", "embedding-merge"),
     containers=("safetensors", "torch-zip", "torch-legacy"),
+    keys=frozenset((ONLY,)),
     recognise=recognise,
     parse=parse,
     build=build,

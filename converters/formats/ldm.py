@@ -58,6 +58,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("textual_inversion", "InvokeAI until 2.1.3"),
     containers=("torch-zip", "torch-legacy"),
+    keys=frozenset((PARAM,)),
     recognise=recognise,
     parse=parse,
     build=build,

@@ -81,6 +81,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("Mix-of-Show",),
     containers=("torch-zip", "torch-legacy"),
+    keys=frozenset((PARAMS,)),
     recognise=recognise,
     parse=parse,
     build=build,

@@ -73,6 +73,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("OneTrainer", "diffusers (Flux, with t5)"),
     containers=("safetensors", "torch-zip"),
+    keys=OWN | OUTPUTS,
     recognise=recognise,
     parse=parse,
     build=build,

@@ -41,6 +41,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("converters from .pt to safetensors",),
     containers=("safetensors", "torch-zip", "torch-legacy"),
+    keys=frozenset((STAR,)),
     recognise=recognise,
     parse=parse,
     build=build,

@@ -57,6 +57,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("kohya sd-scripts (XTI)",),
     containers=("safetensors", "torch-zip", "torch-legacy"),
+    keys=frozenset(("IN01",)),
     recognise=recognise,
     parse=parse,
     build=build,
