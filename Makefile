@@ -10,6 +10,7 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
+.PRECIOUS: .venv-%/ready
 .PHONY: help demo test test-main test-pythons test-old-transformers lint bench fuzz readme clean
 
 runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(1))
@@ -19,7 +20,8 @@ PYTEST_ARGS ?= -q -n 2
 
 py = .venv/bin/python
 pip_install = -m pip install --quiet --disable-pip-version-check
-small_versions = 3.10 3.11 3.12 3.13
+main_version = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+other_versions = $(filter-out $(main_version),3.10 3.11 3.12 3.13)
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
@@ -32,8 +34,8 @@ test: lint test-main test-pythons test-old-transformers
 test-main: .venv/ready
 	$(py) -m pytest $(PYTEST_ARGS)
 
-# embeddings/ and converters/ on every Python there is, without torch.
-test-pythons: $(small_versions:%=test-python-%)
+# embeddings/ and converters/ on the other Pythons, without torch; on 3.10 with AUTOMATIC1111's versions.
+test-pythons: $(other_versions:%=test-python-%)
 
 test-python-%:
 	@if python$* -c '' 2>/dev/null; then $(MAKE) --no-print-directory run-python-$*; \
