@@ -4,7 +4,7 @@
 #   make test     everything that CI runs
 #   make bench    speed, as ratios to torch and safetensors
 #   make lint     ruff, pyright
-#   make fuzz     the readers under atheris, for SECONDS
+#   make fuzz     the readers under atheris, for FUZZ_SECONDS
 #
 # PYTHON=python3.12 make … uses another interpreter (after `make clean`).
 
@@ -14,13 +14,14 @@ SHELL = /bin/sh
 .PHONY: help demo test test-main test-pythons test-old-transformers lint bench fuzz readme clean
 
 runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(1))
-PYTHON ?= $(firstword $(foreach each,python3.11 python3.12 python3.13 python3.10 python3,$(call runs,$(each))))
-SECONDS ?= 60
+pythons = $(foreach each,python3.11 python3.12 python3.13 python3.10 python3,$(call runs,$(each)))
+PYTHON := $(or $(PYTHON),$(firstword $(pythons)))
+FUZZ_SECONDS ?= 60
 PYTEST_ARGS ?= -q -n 2
 
 py = .venv/bin/python
 pip_install = -m pip install --quiet --disable-pip-version-check
-main_version = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+main_version := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 other_versions = $(filter-out $(main_version),3.10 3.11 3.12 3.13)
 
 help:
@@ -58,7 +59,7 @@ bench: .venv/ready
 	$(py) benchmarks/converters.py
 
 fuzz: .venv-fuzz/ready
-	.venv-fuzz/bin/python tests/fuzz.py -max_total_time=$(SECONDS)
+	.venv-fuzz/bin/python tests/fuzz.py -max_total_time=$(FUZZ_SECONDS)
 
 # The generated parts of README.md.
 readme: .venv/ready
