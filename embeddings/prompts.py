@@ -67,8 +67,7 @@ class _Index(Generic[Value]):
     values: dict[str, list[Value]] = field(default_factory=dict[str, "list[Value]"])
     lengths: dict[str, dict[int, int]] = field(default_factory=dict[str, "dict[int, int]"])
 
-    def add(self, name: str, value: Value, *, first: bool) -> None:
-        pieces = _pieces(name)
+    def add(self, pieces: Sequence[_Piece], value: Value, *, first: bool) -> None:
         if not pieces:
             return
         holders = self.values.setdefault(_joined(pieces), [])
@@ -76,21 +75,19 @@ class _Index(Generic[Value]):
         counts = self.lengths.setdefault(pieces[0].text, {})
         counts[len(pieces)] = counts.get(len(pieces), 0) + 1
 
-    def discard(self, name: str, value: Value) -> None:
-        pieces = _pieces(name)
-        if not pieces:
+    def discard(self, pieces: Sequence[_Piece], value: Value) -> None:
+        key = _joined(pieces)
+        if value not in self.values.get(key, ()):
             return
-        key, opening = _joined(pieces), pieces[0].text
-        kept = [each for each in self.values[key] if each is not value]
-        self.values[key] = kept
-        if not kept:
+        self.values[key] = [each for each in self.values[key] if each is not value]
+        if not self.values[key]:
             del self.values[key]
-        counts = self.lengths[opening]
+        counts = self.lengths[pieces[0].text]
         counts[len(pieces)] -= 1
         if not counts[len(pieces)]:
             del counts[len(pieces)]
         if not counts:
-            del self.lengths[opening]
+            del self.lengths[pieces[0].text]
 
     def at(self, pieces: Sequence[_Piece], position: int) -> tuple[int, Value] | None:
         """The longest name that begins at `position`: the position after it, and its value."""
@@ -122,16 +119,17 @@ class PromptNames(Generic[Value]):
         A name that stands for something already stands for `value` from now on, or, unless `first`, as soon as the
         other is discarded.
         """
-        self._bare.add(name, value, first=first)
-        self._announced.add(_without_brackets(name), value, first=first)
+        for pieces, index in self._places(name):
+            index.add(pieces, value, first=first)
         for alias in aliases:
-            self._announced.add(_without_brackets(alias), value, first=False)
+            self._announced.add(_pieces(without_brackets(alias)), value, first=False)
 
     def discard(self, name: str, value: Value, aliases: Iterable[str] = ()) -> None:
         """Undo `add` with the same arguments."""
-        self._bare.discard(name, value)
-        for each in (name, *aliases):
-            self._announced.discard(_without_brackets(each), value)
+        for pieces, index in self._places(name):
+            index.discard(pieces, value)
+        for alias in aliases:
+            self._announced.discard(_pieces(without_brackets(alias)), value)
 
     def get(self, name: str) -> Value | None:
         """What `name` stands for, written in any way; None where it is not known."""
@@ -144,6 +142,12 @@ class PromptNames(Generic[Value]):
     def __iter__(self) -> Iterator[Value]:
         """Every value, in the order in which they were added."""
         return (value for holders in self._bare.values.values() for value in holders)
+
+    def _places(self, name: str) -> Iterator[tuple[list[_Piece], _Index[Value]]]:
+        """How `name` reads, and where to know it so."""
+        pieces, inner = _pieces(name), without_brackets(name)
+        yield pieces, self._bare
+        yield pieces if inner == name else _pieces(inner), self._announced
 
     def might_be_in(self, prompt: str) -> bool:
         """Whether `references` could find anything; cheap, and the usual answer is no."""
@@ -234,12 +238,17 @@ class PromptNames(Generic[Value]):
         return None
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+def without_brackets(name: str) -> str:
+    """`<name>` as `name`."""
+    inner = name[1:-1].strip() if name.startswith("<") and name.endswith(">") else ""
+    return inner or name
+
+
+def nearest(name: str, names: Iterable[str], *, count: int = 3, cutoff: float = 0.7) -> list[str]:
     """The names that `name` may be a slip of the pen for, the most similar first."""
     by_fold = {fold(each): each for each in names}
     folded = fold(name)
-    alike = [each for each in by_fold if abs(len(each) - len(folded)) <= 3 or folded in each or each in folded]
-    return [by_fold[each] for each in difflib.get_close_matches(folded, alike, count, 0.75)]
+    return [by_fold[each] for each in difflib.get_close_matches(folded, by_fold, count, cutoff)]
 
 
 _ANNOUNCING = frozenset((*PREFIXES, "<"))
@@ -263,11 +272,6 @@ def _folded(word: str) -> str:
 
 def _joined(pieces: Sequence[_Piece]) -> str:
     return "".join(f" {piece.text}" if piece.apart and i else piece.text for i, piece in enumerate(pieces))
-
-
-def _without_brackets(name: str) -> str:
-    inner = name[1:-1].strip() if name.startswith("<") and name.endswith(">") else ""
-    return inner or name
 
 
 def _bare_name(name: str) -> str:

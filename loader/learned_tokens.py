@@ -17,6 +17,8 @@ from ..embeddings.errors import CannotLoad
 from .retyping import Retyped, restore, retype
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     Module: TypeAlias = torch.nn.Module
@@ -80,21 +82,29 @@ def reserve(encoder: Module, count: int, slots: int) -> range:
     return range(gap.start, gap.start + count)
 
 
-def learn(encoder: Module, start: int, rows: range) -> None:
-    """Let the slots from `start` stand for the reserved `rows`."""
+def learn(encoder: Module, blocks: Sequence[tuple[int, range]]) -> None:
+    """Let slots stand for reserved rows: the slots from each start for the rows beside it."""
+    import torch
+
     held = _held_by(encoder)
-    _point(held, start, rows)
-    held.blocks[start] = rows
-    held.next_slot = max(held.next_slot, start + len(rows))
-    for gap in [gap for gap in held.gaps if gap.start == rows.start]:
+    slots = [slot for start, rows in blocks for slot in range(start, start + len(rows))]
+    with torch.inference_mode(mode=False):
+        held.rows[slots] = torch.tensor([row for _, rows in blocks for row in rows], device=held.rows.device)
+    for start, rows in blocks:
+        held.blocks[start] = rows
+        held.next_slot = max(held.next_slot, start + len(rows))
+    taken = range(blocks[0][1].start, blocks[-1][1].stop)
+    for gap in [gap for gap in held.gaps if gap.start == taken.start]:
         held.gaps.remove(gap)
-        if len(gap) > len(rows):
-            held.gaps.append(range(rows.stop, gap.stop))
-    held.end = max(held.end, rows.stop)
+        if len(gap) > len(taken):
+            held.gaps.append(range(taken.stop, gap.stop))
+    held.end = max(held.end, taken.stop)
 
 
 def forget(encoder: Module, start: int) -> None:
     """Remove the vectors of the slots from `start`, and with the last of them all that was ever added."""
+    import torch
+
     held = _held_by(encoder)
     if held is None or start not in held.blocks:
         return
@@ -102,7 +112,8 @@ def forget(encoder: Module, start: int) -> None:
     if not held.blocks:
         tidy(encoder)
         return
-    _point(held, start, rows, known=False)
+    with torch.inference_mode(mode=False):
+        held.rows[start : start + len(rows)] = -1
     if start + len(rows) == held.next_slot:
         held.next_slot = max(first + len(block) for first, block in held.blocks.items())
     if rows.stop == held.end:
@@ -242,11 +253,3 @@ def _grow(held: Any, name: str, needed: int) -> None:
     if name == "rows":
         new[len(old) :] = -1
     setattr(held, name, new)
-
-
-def _point(held: Any, start: int, rows: range, *, known: bool = True) -> None:
-    import torch
-
-    with torch.inference_mode(mode=False):
-        slots = held.rows[start : start + len(rows)]
-        slots.copy_(torch.arange(rows.start, rows.stop)) if known else slots.fill_(-1)

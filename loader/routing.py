@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """An embedding and the vectors that each slot of a pipeline gets, by the slot's position; None gets nothing."""
+    """An embedding and the vectors that each slot of a pipeline gets, by the slot's position.
+
+    Where a slot gets None, its encoder reads nothing, or, with `leave`, the name as plain words.
+    """
 
     incoming: Incoming
     vectors: tuple[Vectors | None, ...]
+    leave: bool = False
 
     def count(self, position: int) -> int:
         """How many vectors the slot at `position` gets."""
@@ -30,7 +34,9 @@ class Route:
         return vectors.shape[0] if vectors else 0
 
 
-def route(incoming: Incoming, slots: Sequence[Slot], *, allow_partial: bool, chosen: bool) -> Route:
+def route(
+    incoming: Incoming, slots: Sequence[Slot], *, allow_partial: bool, chosen: bool = False, leave: bool = False
+) -> Route:
     """The vectors for each of `slots`; raises CannotLoad where an encoder would get none and that is not allowed.
 
     `chosen` says that the caller named the encoder, so that the width alone decides what is for it.
@@ -41,12 +47,12 @@ def route(incoming: Incoming, slots: Sequence[Slot], *, allow_partial: bool, cho
     if not any(vectors):
         raise CannotLoad(f"{_named(incoming)} {_has(incoming.vectors)}, {_takes(slots)}{_made_for(incoming)}")
     missing = [slot for slot, each in zip(slots, vectors, strict=True) if each is None]
-    if missing and not allow_partial:
+    if missing and not (allow_partial or leave):
         raise CannotLoad(
             f"{_named(incoming)} {_has(incoming.vectors)}, {_takes(slots)}{_made_for(incoming)}; with allow_partial=True "
             f"it is used as it is, and {', '.join(slot.name for slot in missing)} reads nothing where it is named"
         )
-    return Route(incoming, vectors)
+    return Route(incoming, vectors, leave)
 
 
 def _vectors_for(slot: Slot, incoming: Incoming, slots: Sequence[Slot], *, chosen: bool) -> Vectors | None:

@@ -85,7 +85,7 @@ def _read_one(source: Source, tokens: Sequence[str | None], options: HubOptions)
 
 def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator[Incoming]:
     if isinstance(source, Embedding):
-        yield _of_embedding(source)
+        yield of_embedding(source)
     elif isinstance(source, Mapping):
         tree = _tree(cast("Mapping[Any, Any]", source))
         yield from _of_tree(tree, names)
@@ -96,7 +96,7 @@ def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator
     elif isinstance(source, (str, os.PathLike)):
         yield from _of_path(local_path(cast("str | os.PathLike[str]", source), options), names)
     else:
-        yield from map(_of_embedding, read_all(source, name=names[0] if len(names) == 1 else None))
+        yield from map(of_embedding, read_all(source, name=names[0] if len(names) == 1 else None))
 
 
 def _of_path(path: str, names: list[str]) -> Iterator[Incoming]:
@@ -111,7 +111,7 @@ def _of_path(path: str, names: list[str]) -> Iterator[Incoming]:
             raise error from None
         yield replace(plain, path=path)
         return
-    yield from map(_of_embedding, found)
+    yield from map(of_embedding, found)
 
 
 def _of_tree(tree: Any, names: list[str]) -> Iterator[Incoming]:
@@ -128,10 +128,11 @@ def _of_tree(tree: Any, names: list[str]) -> Iterator[Incoming]:
     for each in found:
         if each.name == "embedding" and not names:
             raise CannotLoad("the state dict does not say what it is called; pass token= with the word for it")
-        yield _of_embedding(each)
+        yield of_embedding(each)
 
 
-def _of_embedding(embedding: Embedding) -> Incoming:
+def of_embedding(embedding: Embedding) -> Incoming:
+    """An embedding as it is, or with the reason why no pipeline can take it."""
     return Incoming(
         embedding.name,
         embedding.vectors,

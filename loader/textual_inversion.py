@@ -12,11 +12,12 @@ from ..embeddings.prompts import fold, nearest
 from . import tokenizers
 from .encoder_slots import Slot, slot_for, slots_of
 from .hub import HubOptions
-from .placing import place, remove
+from .placing import place, remove, trigger_named
 from .routing import Route, route
 from .sources import read_sources
 from .triggers import Word
 from .versions import check_versions
+from .vocabulary import detach_all
 
 if TYPE_CHECKING:
     import os
@@ -81,7 +82,7 @@ class Loaded(Sequence[LoadedEmbedding]):
     def _remove(self, names: Iterable[str]) -> None:
         pipe = self.pipeline() if self.pipeline else None
         if pipe is not None:
-            remove(slots_of(pipe), {fold(name) for name in names})
+            remove(slots_of(pipe), names)
 
 
 def load_textual_inversion(
@@ -153,15 +154,16 @@ def unload(pipe: Pipeline, which: Loaded | LoadedEmbedding | str | Sequence[Any]
     """
     slots = slots_of(pipe)
     if which is None:
+        detach_all(slots)
         remove(slots, None)
         return
-    known = {fold(each.name): each.name for each in loaded(pipe)}
     names = list(_names(which))
-    if missing := [name for name in names if fold(name) not in known]:
-        close = nearest(missing[0], known.values())
-        hint = f"did you mean {', '.join(map(repr, close))}?" if close else "loaded(pipe) lists what is"
-        raise UnknownName(f"no embedding called {missing[0]!r} is loaded; {hint}")
-    remove(slots, {fold(name) for name in names})
+    for name in names:
+        if not any(trigger_named(tokenizer, name) for slot in slots for tokenizer in slot.tokenizers):
+            close = nearest(name, [each.name for each in loaded(pipe)])
+            hint = f"did you mean {', '.join(map(repr, close))}?" if close else "loaded(pipe) lists what is"
+            raise UnknownName(f"no embedding called {name!r} is loaded; {hint}")
+    remove(slots, names)
 
 
 def loaded(pipe: Pipeline) -> tuple[LoadedEmbedding, ...]:
@@ -178,7 +180,7 @@ def loaded(pipe: Pipeline) -> tuple[LoadedEmbedding, ...]:
 
 def _described(slots: Sequence[Slot], routed: Route) -> LoadedEmbedding:
     one = routed.incoming
-    counts = {slot.name: routed.count(i) for i, slot in enumerate(slots)}
+    counts = {slot.name: routed.count(i) for i, slot in enumerate(slots) if routed.vectors[i] or not routed.leave}
     return LoadedEmbedding(one.name, counts, one.aliases, one.path)
 
 

@@ -48,6 +48,16 @@ class Trigger:
 class Unread(Protocol):
     """A name whose embedding has not been read yet."""
 
+    @property
+    def name(self) -> str:
+        """What prompts call it by."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be loaded, as far as that was tried."""
+        ...
+
     def load(self) -> None:
         """Load it, so that the name stands for a Trigger; or warn why it cannot be."""
         ...
@@ -57,7 +67,11 @@ class Folder(Protocol):
     """A place that names come from."""
 
     def refresh(self) -> None:
-        """Notice files that came, went or changed."""
+        """Notice files that came or went."""
+        ...
+
+    def renew(self, word: Word) -> bool:
+        """Load a word again whose file has changed; whether it has."""
         ...
 
 
@@ -131,10 +145,14 @@ class Vocabulary:
         for folder in self.folders:
             folder.refresh()
         found = self.names.references(text)
-        unread = [each.value for each in found if each.value is not None and not isinstance(each.value, Trigger)]
-        for each in unread:
-            each.load()
-        return self.names.references(text) if unread else found
+        moved = False
+        for value in (each.value for each in found):
+            if isinstance(value, Trigger):
+                moved |= any([folder.renew(value.word) for folder in self.folders])
+            elif value is not None:
+                value.load()
+                moved = True
+        return self.names.references(text) if moved else found
 
     def triggers_in(self, text: str) -> Iterator[tuple[Reference[Trigger | Unread], Trigger]]:
         """The words in `text`, from left to right. Warns of what is clearly meant as a name but is none."""
