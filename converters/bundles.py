@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.embedding import Embedding
-from ..embeddings.errors import CannotWrite, Damaged, NotAnEmbedding
-from .atomic import write_atomic
+from ..embeddings.errors import CannotWrite, NotAnEmbedding
+from .atomic import write_atomic, write_atomic_in_pieces
 from .container import container_named
 from .files import opened_payload
-from .format import format_named
+from .formats import lora_bundle
+from .lora_keys import BUNDLE, has_bundle, has_lora
 from .payload import Draft
-from .writing import convert
+from .writing import check_same, convert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .payload import Payload
     from .writing import Destination
-
-PREFIX = "bundle_emb."
-_LORA_MARKS = ("lora", "hada_", "lokr_", "oft_", "dora_scale", "glora", "ia3", ".diff")
 
 
 def bundle(
@@ -35,12 +33,13 @@ def bundle(
     destination is the LoRA itself.
     """
     chosen = [embeddings] if isinstance(embeddings, Embedding) else list(embeddings)
+    if not chosen:
+        raise CannotWrite("no embeddings to bundle; name at least one")
     with opened_payload(lora) as payload:
         own = _lora_tensors(payload)
-        added = _bundle_tensors(chosen)
-        if taken := sorted(set(own) & set(added)):
-            raise CannotWrite(f"{os.fspath(lora)}: has {taken[0]!r} already; take it out first, or rename yours")
-        return _write_lora(payload, {**own, **added}, destination, overwrite=overwrite)
+        if taken := sorted({each.name for each in chosen} & _names_inside(payload)):
+            raise CannotWrite(f"{os.fspath(lora)}: has an embedding {taken[0]!r} already; take it out, or rename yours")
+        return _write_lora(payload, {**own, **lora_bundle.build(chosen).tree}, destination, overwrite=overwrite)
 
 
 def unbundle(
@@ -59,39 +58,32 @@ def unbundle(
     paths = convert(lora, destination, format=format, target=target, overwrite=overwrite)
     if lora_destination is not None:
         with opened_payload(lora) as payload:
-            own = {key: value for key, value in _lora_tensors(payload).items() if not key.startswith(PREFIX)}
+            own = {key: value for key, value in _lora_tensors(payload).items() if not key.startswith(BUNDLE)}
             paths.append(_write_lora(payload, own, lora_destination, overwrite=overwrite))
     return paths
 
 
 def _lora_tensors(payload: Payload) -> dict[str, Any]:
-    tree = payload.tree
-    if not isinstance(tree, dict) or not any(mark in str(key) for key in tree for mark in _LORA_MARKS):  # pyright: ignore[reportUnknownVariableType]
-        raise NotAnEmbedding(
-            "has no LoRA's tensors, a LoRA file was expected; name the LoRA first, then the embeddings"
-        )
-    return tree  # pyright: ignore[reportUnknownVariableType]
+    if not has_lora(payload.tree):
+        raise NotAnEmbedding("is no LoRA, one was expected; name the LoRA first, then the embeddings")
+    return payload.tree
 
 
-def _bundle_tensors(embeddings: list[Embedding]) -> Mapping[str, Any]:
-    build = format_named("lora-bundle").build
-    if build is None or not embeddings:
-        raise CannotWrite("no embeddings to bundle; name at least one")
-    return build(embeddings).tree
+def _names_inside(payload: Payload) -> set[str]:
+    return {each.name for each in lora_bundle.parse(payload)} if has_bundle(payload.tree) else set()
 
 
 def _write_lora(payload: Payload, tensors: Mapping[str, Any], destination: Destination, *, overwrite: bool) -> Path:
     path = Path(destination)
     container = container_named(payload.container)
-    if payload.source.path and os.path.realpath(path) == os.path.realpath(payload.source.path):
+    if payload.source.path and path.exists() and path.samefile(payload.source.path):
         raise CannotWrite(f"{path}: is the LoRA itself, which always stays; write elsewhere")
-    if container.save is None:
+    draft = Draft(dict(tensors), payload.metadata)
+    if container.pieces is not None:
+        write_atomic_in_pieces(path, partial(container.pieces, draft), overwrite=overwrite)
+    elif container.save is not None:
+        content = container.save(draft)
+        write_atomic(path, content, overwrite=overwrite, check=partial(check_same, content))
+    else:
         raise CannotWrite(f"{path}: {container.title} files are only read; save the LoRA as .safetensors first")
-    content = container.save(Draft(dict(tensors), payload.metadata))
-    write_atomic(path, content, overwrite=overwrite, check=partial(_check, content), durable=True)
     return path
-
-
-def _check(content: bytes, read_back: bytes) -> None:
-    if read_back != content:
-        raise Damaged("what was read back from the disk differs from what was written; the disk may be failing")

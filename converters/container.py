@@ -12,8 +12,9 @@ from ..embeddings.errors import UnknownName
 from . import containers as containers_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from ..embeddings.dtypes import Buffer
     from .payload import Draft, Tree
     from .source import Source
 
@@ -40,6 +41,8 @@ class Container:
     claims: Callable[[bytes], bool]
     open: Callable[[Source], Opened]
     save: Callable[[Draft], bytes] | None
+    pieces: Callable[[Draft], Iterator[Buffer]] | None = None
+    """The same bytes as `save` gives, piece by piece, for files too large for memory; None where there is no need."""
     pickled: bool = False
     """Whether other programs run code when they read it."""
     foreign_suffixes: tuple[str, ...] = ()

@@ -335,10 +335,15 @@ def _with_distinct_names(files: list[Rendered]) -> list[Rendered]:
     return distinct
 
 
+def check_same(written: bytes, read_back: bytes) -> None:
+    """Raise Damaged unless the disk gave back what it was given."""
+    if read_back != written:
+        raise Damaged("what was read back from the disk differs from what was written; the disk may be failing")
+
+
 def _check(file: Rendered, content: bytes) -> None:
     """Raise Damaged unless `content`, as read back from the disk, holds the file's embeddings bit for bit."""
-    if content != file.content:
-        raise Damaged("what was read back from the disk differs from what was written; the disk may be failing")
+    check_same(file.content, content)
     if not file.embeddings:
         return
     encoders = tuple(file.embeddings[0].vectors)

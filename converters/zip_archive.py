@@ -29,6 +29,7 @@ LARGEST_GAP = 0xFFFF + 24
 """Bytes between the entries' own: a local header's extra field, a descriptor."""
 STORED, DEFLATED = 0, 8
 ALIGNMENT = 64
+LARGEST_OFFSET = 0xFFFFFFFF
 
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -137,7 +138,7 @@ def zipped(members: Iterable[tuple[str, Buffer]]) -> bytes:
         parts += [_LOCAL.pack(b"PK\3\4", *fields, len(extra)), raw, extra, data]
         directory += [_CENTRAL.pack(*central), raw]
         position += _LOCAL.size + len(raw) + len(extra) + len(data)
-    if position >= _IN_ZIP64:
+    if position >= LARGEST_OFFSET:
         raise CannotWrite(f"{position >> 20} MB are too much for a zip archive as A1111 reads it; write safetensors")
     listing = b"".join(directory)
     count = len(directory) // 2

@@ -157,5 +157,6 @@ CONTAINERS = (
         claims=_claims,
         open=open_safetensors,
         save=save_safetensors,
+        pieces=pieces,
     ),
 )

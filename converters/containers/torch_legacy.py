@@ -75,13 +75,7 @@ class _Storages:
         tag, kind, key, location, count, view = identity
         if tag != "storage" or type(kind) is not StorageType or type(key) is not str or type(location) is not str:
             raise Damaged(f"its pickle names a storage as torch does not; {_AGAIN}")
-        if (
-            kind.dtype is None
-            or view is not None
-            or type(count) is not int
-            or count < 0
-            or count * kind.itemsize > self.source.size
-        ):
+        if view is not None or type(count) is not int or count < 0 or count * kind.itemsize > self.source.size:
             raise Damaged(f"a storage in it is larger than the file, or a part of another; {_AGAIN}")
         if key in self.runs:
             run, storage = self.runs[key]
