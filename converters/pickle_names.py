@@ -356,6 +356,7 @@ _STORAGES = {
     "ComplexDouble": "complex128",
     "ComplexFloat": "complex64",
 }
+PARAMETER_DICT = Named(_only_named, ParameterDict)
 _NDARRAY = Named(_only_named)
 _NAMESPACE = Named(_attributes, Attributes)
 _PATH = Named(_path)
@@ -369,7 +370,7 @@ _SINGLE: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_parameter"): Named(_parameter),
     ("torch._utils", "_rebuild_parameter_with_state"): Named(_parameter),
     ("torch._utils", "_rebuild_device_tensor_from_numpy"): Named(_device_tensor),
-    ("torch.nn.modules.container", "ParameterDict"): Named(_only_named, ParameterDict),
+    ("torch.nn.modules.container", "ParameterDict"): PARAMETER_DICT,
     ("torch", "Size"): Named(_one(tuple, tuple)),
     ("torch", "device"): Named(_device),
     ("torch.storage", "UntypedStorage"): StorageType(None, 1),

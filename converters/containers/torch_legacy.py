@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ...embeddings.errors import Damaged, UnrecognisedFormat
 from ..container import Container, Opened
 from ..pickle_machine import LARGEST_PICKLE, load, tree_of
-from ..pickle_names import StorageType
+from ..pickle_names import PARAMETER_DICT, Named, StorageType
 from ..pickle_writer import plain_pickle, torch_pickle
 from ..tensor_views import Storage
 
@@ -68,8 +68,13 @@ class _Storages:
         self.source = source
         self.runs: dict[str, tuple[_Run, Storage]] = {}
 
-    def named(self, identity: object) -> Storage:
-        """The storage of a persistent id: ("storage", type, key, location, number of elements, None)."""
+    def named(self, identity: object) -> Storage | Named:
+        """The storage of a persistent id: ("storage", type, key, location, number of elements, None).
+
+        A ParameterDict's class is named so too, with its source code, which nobody looks at: ("module", class, …).
+        """
+        if type(identity) is tuple and len(identity) == 4 and identity[:2] == ("module", PARAMETER_DICT):
+            return PARAMETER_DICT
         if type(identity) is not tuple or len(identity) != 6:
             raise Damaged(f"its pickle names a storage as torch does not; {_AGAIN}")
         tag, kind, key, location, count, view = identity
