@@ -32,21 +32,21 @@ if TYPE_CHECKING:
         UnrecognisedFormat,
         UnsafePickle,
     )
+    from .embeddings.prompt_syntaxes import PROMPT_SYNTAXES, PromptCheck, check_prompt, references_in, translate
     from .embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
-    from .loader.textual_inversion import (
-        Loaded,
-        LoadedEmbedding,
-        load_textual_inversion,
-        loaded,
-        unload,
-    )
+    from .loader.patching import patch_diffusers, unpatch_diffusers
+    from .loader.report import Report, report
+    from .loader.textual_inversion import Loaded, LoadedEmbedding, load_textual_inversion, loaded, unload
+    from .loader.vocabulary import AttachedFolder, attach
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BASE_MODELS",
+    "PROMPT_SYNTAXES",
     "TARGETS",
     "TEXT_ENCODERS",
+    "AttachedFolder",
     "CannotLoad",
     "CannotWrite",
     "Damaged",
@@ -58,8 +58,10 @@ __all__ = [
     "LoanwordError",
     "MalformedEmbedding",
     "NotAnEmbedding",
+    "PromptCheck",
     "Provenance",
     "Rendered",
+    "Report",
     "SeveralEmbeddings",
     "UnknownName",
     "Unreadable",
@@ -67,18 +69,25 @@ __all__ = [
     "UnsafePickle",
     "Vectors",
     "Verification",
+    "attach",
     "bundle",
+    "check_prompt",
     "containers",
     "convert",
     "formats",
     "identify",
     "load_textual_inversion",
     "loaded",
+    "patch_diffusers",
     "read",
     "read_all",
+    "references_in",
     "render",
+    "report",
+    "translate",
     "unbundle",
     "unload",
+    "unpatch_diffusers",
     "verify",
     "write",
 ]
@@ -106,8 +115,12 @@ _MODULES = {
         "UnrecognisedFormat",
         "UnsafePickle",
     ),
+    "embeddings.prompt_syntaxes": ("PROMPT_SYNTAXES", "PromptCheck", "check_prompt", "references_in", "translate"),
     "embeddings.text_encoders": ("BASE_MODELS", "TEXT_ENCODERS"),
+    "loader.patching": ("patch_diffusers", "unpatch_diffusers"),
+    "loader.report": ("Report", "report"),
     "loader.textual_inversion": ("Loaded", "LoadedEmbedding", "load_textual_inversion", "loaded", "unload"),
+    "loader.vocabulary": ("AttachedFolder", "attach"),
 }
 """The imports above once more, for the running program; a test holds them equal."""
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -374,6 +373,8 @@ def test_a_terminal_gets_a_bar_and_the_paths():
 
 def in_terminal(*arguments):
     """What the command shows when standard output and error are a terminal."""
+    import pty  # not on Windows
+
     ours, theirs = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "checkout"), "TERM": "xterm", "COLUMNS": "100"}
     command = [sys.executable, "-m", "loanword", *arguments]
