@@ -34,7 +34,7 @@ class ParameterDict(dict[str, Any]):
     """What a pickled torch.nn.ParameterDict becomes: a dict that remembers it was one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tensor:
     """A tensor whose numbers are read only when `fetch` is called: little-endian, row-major, contiguous.
 
@@ -76,7 +76,7 @@ class Draft:
     metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
     """A container's content, and the file it came from."""
 
@@ -108,7 +108,7 @@ class Payload:
         file's stem, as in every WebUI, and `stored_name`, what the file calls itself, an alias. `facts` are the fields
         beside the vectors (step, sd_checkpoint, sd_checkpoint_name, others), in the file's own names.
         """
-        known = {**self.metadata, **facts}
+        known = {**self.metadata, **facts} if self.metadata else facts
         names = stored_names(known, stored_name, aliases) if known or stored_name or aliases else ()
         origin = Provenance(
             path=self.source.path,

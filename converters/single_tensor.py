@@ -31,9 +31,10 @@ def encoder_for(payload: Payload, label: str, width: int, spelling: str = "", hi
         if asked.width != width:
             raise MalformedEmbedding(f"{label} is {width} wide, {asked.title} takes {asked.width}")
         return asked.key
-    hinted = TEXT_ENCODERS.get(str(hint or payload.metadata.get(ENCODER)))
-    if hinted and hinted.width == width:
-        return hinted.key
+    if hint := hint or payload.metadata.get(ENCODER):
+        hinted = TEXT_ENCODERS.get(str(hint))
+        if hinted and hinted.width == width:
+            return hinted.key
     if spelled := encoder_spelled(spelling, width):
         return spelled.key
     fitting = encoders_of_width(width)

@@ -70,7 +70,6 @@ def concepts(
     """
     facts = _facts_beside(payload.tree)
     alone = len(entries) == 1
-    anonymous = {key: value for key, value in facts.items() if key not in ("name", "loanword.aliases")}
     found: list[Embedding] = []
     for placeholder, tensor in entries.items():
         by_file = alone or placeholder == STAR
@@ -81,7 +80,7 @@ def concepts(
                 name=_image_name(payload, facts) if by_file else placeholder,
                 stored_name=facts.get("name") if by_file else None,
                 aliases=(placeholder,) if by_file else (),
-                facts=facts if by_file else anonymous,
+                facts=facts if by_file else _without_names(facts),
                 warnings=warnings,
             )
         )
@@ -126,6 +125,10 @@ def _facts_beside(tree: Mapping[Any, Any]) -> dict[str, Any]:
         listed = " and ".join(sorted(rivals))
         raise MalformedEmbedding(f"has vectors in {PARAM} and in {listed}, programs read either; take one out")
     return {key: value for key, value in tree.items() if type(key) is str and key not in _STRUCTURE}
+
+
+def _without_names(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if key not in ("name", "loanword.aliases")}
 
 
 def _vectors(payload: Payload, placeholder: str, tensor: Tensor, usual: str, hint: object) -> Mapping[str, Vectors]:
