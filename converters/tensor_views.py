@@ -5,7 +5,6 @@ Every place is checked against its storage when a tensor is made; numbers are re
 
 from __future__ import annotations
 
-import array
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -117,11 +116,7 @@ def _collected(
     data = storage.read(first * itemsize, span)
     steps = tuple(step * itemsize for step in stride)
     numbers = np.ndarray(shape, dtype=f"V{itemsize}", buffer=data, strides=steps).tobytes()
-    return _swapped(numbers, itemsize // 2 if dtype in _COMPLEX else itemsize) if storage.big_endian else numbers
-
-
-def _swapped(data: bytes, itemsize: int) -> bytes:
-    """`data` with the bytes of each number in reverse order."""
-    numbers = array.array({1: "B", 2: "H", 4: "I", 8: "Q"}[itemsize], data)
-    numbers.byteswap()
-    return numbers.tobytes()
+    if not storage.big_endian:
+        return numbers
+    part = itemsize // 2 if dtype in _COMPLEX else itemsize
+    return np.frombuffer(numbers, f">u{part}").astype(f"<u{part}").tobytes()
