@@ -97,7 +97,8 @@ def test_a_wheel_can_be_made_of_the_sdist(tmp_path):
     source = copied(tmp_path / NAMES[1])
     run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path / "sdist", cwd=source)
     (sdist,) = (tmp_path / "sdist").glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "LICENSE", "tests/test_packaging.py", "checkout/loanword/__init__.py"} <= names
     python = environment(tmp_path / "venv")
     installed(python, sdist)
