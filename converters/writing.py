@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..embeddings.dtypes import dtype_named
 from ..embeddings.embedding import Embedding
-from ..embeddings.errors import CannotWrite, Damaged
+from ..embeddings.errors import CannotWrite, Damaged, LoanwordError
 from ..embeddings.names import safe_filename
 from ..embeddings.text_encoders import BASE_MODELS
 from .atomic import write_atomic
@@ -158,12 +158,15 @@ def plan(
 
 def keep_originals(files: Sequence[Rendered], folder: Path) -> None:
     """Raise CannotWrite where one of the files would replace a file that their embeddings were read from."""
-    origins = {each.provenance.path for file in files for each in file.embeddings}
-    originals = [Path(origin) for origin in origins if origin and os.path.exists(origin)]
     for file in files:
         path = folder / file.name
-        if path.exists() and any(path.samefile(original) for original in originals):
+        if path.exists() and any(_is_from(each, path) for each in file.embeddings):
             raise CannotWrite(f"{path}: would replace the original, which always stays; write elsewhere")
+
+
+def _is_from(embedding: Embedding, path: Path) -> bool:
+    origin = embedding.provenance.path
+    return origin is not None and os.path.exists(origin) and path.samefile(origin)
 
 
 def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
@@ -180,7 +183,7 @@ def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bo
                 path, file.content, overwrite=overwrite, check=functools.partial(_check, file), durable=durable
             )
             written.append(path)
-    except CannotWrite:
+    except LoanwordError:
         if not overwrite:
             for path in written:
                 path.unlink()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...embeddings.embedding import Vectors
 from ...embeddings.errors import CannotWrite, Damaged, NotAnEmbedding, shortened
@@ -29,6 +29,9 @@ CONTENT_HASH = "modelspec.hash_sha256"
 HOLE = "loanword.hole"
 """Key of the CLIP-G vectors that Draw Things' SDXL export leaves unnamed; its `clip_g` is then CLIP-L."""
 _HOLE_WIDTH, _LABELLED_WIDTH = 1280, 768
+
+_Leaf: TypeAlias = "tuple[int, str, str, Vectors | Tensor]"
+"""The rank of a tensor's dtype in a file, its name, its dtype's code, itself."""
 
 _CODES = {name: (rank, code) for rank, (code, (name, _)) in enumerate(DTYPES.items())}
 
@@ -62,28 +65,48 @@ def save_safetensors(draft: Draft) -> bytes:
 
     Where the metadata has an empty CONTENT_HASH, it becomes the SHA-256 of everything behind the header.
     """
-    if draft.metadata.get(CONTENT_HASH) == "":
-        _, *data = pieces(draft)
-        draft = Draft(draft.tree, {**draft.metadata, CONTENT_HASH: f"0x{hashlib.sha256(b''.join(data)).hexdigest()}"})
-    return b"".join(pieces(draft))
+    leaves = _laid_out(draft.tree)
+    data = [_data_of(*leaf) for leaf in leaves]
+    metadata = draft.metadata
+    if metadata.get(CONTENT_HASH) == "":
+        digest = hashlib.sha256()
+        for each in data:
+            digest.update(each)
+        metadata = {**metadata, CONTENT_HASH: f"0x{digest.hexdigest()}"}
+    return b"".join([_header(leaves, metadata), *data])
 
 
 def pieces(draft: Draft) -> Iterator[Buffer]:
     """The file of `draft` piece by piece: its header, then each tensor's bytes, fetched only when it is its turn."""
-    leaves = sorted(_leaves(draft.tree), key=lambda leaf: (-leaf[0], leaf[1]))
-    header: dict[str, Any] = {METADATA: _checked_metadata(draft.metadata)} if draft.metadata else {}
+    leaves = _laid_out(draft.tree)
+    yield _header(leaves, draft.metadata)
+    for leaf in leaves:
+        yield _data_of(*leaf)
+
+
+def _laid_out(tree: dict[Any, Any]) -> list[_Leaf]:
+    """The tensors in the order of the file."""
+    leaves = list(_leaves(tree))
+    return sorted(leaves, key=lambda leaf: (-leaf[0], leaf[1])) if len(leaves) > 1 else leaves
+
+
+def _header(leaves: list[_Leaf], metadata: Mapping[str, str]) -> bytes:
+    """The file's beginning: the header's length and the header."""
+    header: dict[str, Any] = {METADATA: _checked_metadata(metadata)} if metadata else {}
     position = 0
     for _, name, code, leaf in leaves:
         end = position + _bytes_of(name, code, leaf.shape)
         header[name] = {"dtype": code, "shape": list(leaf.shape), "data_offsets": [position, end]}
         position = end
     text = _encoded(header)
-    yield len(text).to_bytes(8, "little") + text
-    for _, name, code, leaf in leaves:
-        data = leaf.data if isinstance(leaf, Vectors) else leaf.fetch()
-        if len(data) != _bytes_of(name, code, leaf.shape):
-            raise Damaged(f"{quoted(name)} has {len(data)} bytes, {leaf.dtype} of shape {leaf.shape} takes others")
-        yield data
+    return len(text).to_bytes(8, "little") + text
+
+
+def _data_of(_: int, name: str, code: str, leaf: Vectors | Tensor) -> Buffer:
+    data = leaf.data if isinstance(leaf, Vectors) else leaf.fetch()
+    if len(data) != _bytes_of(name, code, leaf.shape):
+        raise Damaged(f"{quoted(name)} has {len(data)} bytes, {leaf.dtype} of shape {leaf.shape} takes others")
+    return data
 
 
 def _claims(head: bytes) -> bool:
@@ -109,8 +132,8 @@ def _hole(source: Source, tree: dict[str, Tensor], places: list[tuple[int, int, 
     return size
 
 
-def _leaves(tree: dict[Any, Any]) -> Iterator[tuple[int, str, str, Vectors | Tensor]]:
-    """Each tensor of a flat tree: the rank of its dtype, its name, its dtype's code, itself."""
+def _leaves(tree: dict[Any, Any]) -> Iterator[_Leaf]:
+    """Each tensor of a flat tree."""
     if type(tree) is not dict or not tree:
         raise CannotWrite("safetensors holds named tensors, and there are none; choose another format")
     for name, leaf in tree.items():
