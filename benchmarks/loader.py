@@ -109,7 +109,11 @@ def row(label, value, limit):
 def ours(many, more, limit):
     pipe = Pipeline()
     plain = seconds(lambda: [pipe.tokenizer(PROMPT) for _ in range(50)], times=10) / 50
-    row(f"{COUNT} in one call", seconds(lambda: load_textual_inversion(pipe, many), undo=lambda: unload(pipe)) / limit, 1)
+    row(
+        f"{COUNT} in one call",
+        seconds(lambda: load_textual_inversion(pipe, many), undo=lambda: unload(pipe)) / limit,
+        1,
+    )
     each = one_by_one(lambda one: load_textual_inversion(pipe, one), many)
     row(f"{COUNT} one by one", seconds(each, undo=lambda: unload(pipe), times=2) / limit, 5)
     used = peak_memory(lambda: load_textual_inversion(pipe, many), pipe)
@@ -124,7 +128,11 @@ def ours(many, more, limit):
     drop_all = seconds(lambda: unload(pipe), undo=lambda: load_textual_inversion(pipe, many))
     row(f"unloading all {COUNT}", drop_all / limit, 1)
     each = one_by_one(lambda one: unload(pipe, one.name), many)
-    row(f"unloading {COUNT} one by one", seconds(each, undo=lambda: load_textual_inversion(pipe, many), times=2) / limit, 5)
+    row(
+        f"unloading {COUNT} one by one",
+        seconds(each, undo=lambda: load_textual_inversion(pipe, many), times=2) / limit,
+        5,
+    )
     row("tokenizing a prompt, against none loaded", full / plain, 1.5)
     row("tokenizing a prompt that names two, against none loaded", naming / plain, None)
     row("peak memory, against the vectors' own size", used / (COUNT * VECTORS * WIDTH * 4), 2)

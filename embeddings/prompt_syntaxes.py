@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import CannotWrite, UnknownName
 from .prompt_weights import Part, read_compel, read_parentheses, write_compel, write_parentheses
@@ -106,7 +106,7 @@ def check_prompt(prompt: str, names: Names) -> PromptCheck:
     return PromptCheck(found, tuple(unknown_in(prompt, references, list(index))))
 
 
-def unknown_in(prompt: str, references: Sequence[Reference[object]], names: Sequence[str]) -> Iterator[Unknown]:
+def unknown_in(prompt: str, references: Sequence[Reference[Any]], names: Sequence[str]) -> Iterator[Unknown]:
     """What was announced as a name but is none, and plain words that are nearly a name."""
     for each in references:
         if each.value is None:

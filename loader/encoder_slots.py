@@ -10,7 +10,7 @@ Source: the constructors of diffusers' pipelines; the keys are those of TEXT_ENC
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..embeddings.errors import CannotLoad
 from ..embeddings.text_encoders import TEXT_ENCODERS
@@ -79,13 +79,14 @@ class Slot:
 
 def slots_of(pipe: Pipeline) -> tuple[Slot, ...]:
     """The text encoders of a pipeline that a tokenizer feeds; raises CannotLoad where there is none."""
-    parts = {name: part for name, part in vars(pipe).items() if part is not None}
+    parts = _parts(pipe)
     found: dict[int, Slot] = {}
     for name, part in parts.items():
         tokenizers = tuple(_tokenizers_for(name, parts)) if _is_encoder(part) else ()
         if tokenizers:
             twin = found.get(id(part))
-            found[id(part)] = _slot(twin.component if twin else name, part, (*(twin.tokenizers if twin else ()), *tokenizers))
+            place, known = (twin.component, twin.tokenizers) if twin else (name, ())
+            found[id(part)] = _slot(place, part, (*known, *tokenizers))
     if not found:
         raise CannotLoad(
             f"{type(pipe).__name__} has no text encoder with a tokenizer here, an embedding needs one; load it while "
@@ -95,17 +96,22 @@ def slots_of(pipe: Pipeline) -> tuple[Slot, ...]:
 
 
 def slot_for(pipe: Pipeline, text_encoder: Encoder = None, tokenizer: Tokenizer = None) -> Slot:
-    """The one slot that is meant by an encoder, a tokenizer or both; the pipeline's own partner where one is missing."""
-    slots = slots_of(pipe) if text_encoder is None or tokenizer is None else ()
+    """The slot of an encoder, a tokenizer or both; where one is missing, it is the pipeline's own partner."""
+    slots = list(slots_of(pipe)) if text_encoder is None or tokenizer is None else []
     if text_encoder is None:
-        text_encoder = getattr(pipe, "text_encoder", None)
-        text_encoder = slots[0].encoder if text_encoder is None else text_encoder
+        first = [slot for slot in slots if slot.component == "text_encoder"] or slots
+        text_encoder = first[0].encoder
     own = next((slot for slot in slots if slot.encoder is text_encoder), None)
     tokenizers = (_tokenizer_in(tokenizer),) if tokenizer is not None else own.tokenizers if own else ()
     if not tokenizers or tokenizers[0] is None:
         raise CannotLoad("the text encoder is none of this pipeline's; pass the tokenizer that feeds it, too")
-    name = next((name for name, part in vars(pipe).items() if part is text_encoder), "text_encoder")
+    name = next((name for name, part in _parts(pipe).items() if part is text_encoder), "text_encoder")
     return _slot(name, text_encoder, tokenizers)
+
+
+def _parts(pipe: Pipeline) -> dict[str, Any]:
+    held = cast("dict[str, Any]", vars(pipe))
+    return {name: part for name, part in held.items() if part is not None}
 
 
 def _slot(component: str, encoder: Encoder, tokenizers: tuple[Tokenizer, ...]) -> Slot:

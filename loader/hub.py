@@ -37,7 +37,11 @@ def local_path(source: str | os.PathLike[str], options: HubOptions) -> str:
     path = os.fspath(source)
     if os.path.isdir(path):
         return _in_folder(path, options)
-    if os.path.exists(path) or not _REPOSITORY.fullmatch(path) or os.path.splitext(path)[1] in (".pt", ".bin", ".safetensors"):
+    if (
+        os.path.exists(path)
+        or not _REPOSITORY.fullmatch(path)
+        or os.path.splitext(path)[1] in (".pt", ".bin", ".safetensors")
+    ):
         return path
     return _download(path, options)
 
@@ -45,7 +49,9 @@ def local_path(source: str | os.PathLike[str], options: HubOptions) -> str:
 def _file_names(options: HubOptions) -> list[str]:
     if options.weight_name:
         return [options.weight_name]
-    names = [name for name in USUAL_FILES if options.use_safetensors is None or (".safe" in name) == options.use_safetensors]
+    names = [
+        name for name in USUAL_FILES if options.use_safetensors is None or (".safe" in name) == options.use_safetensors
+    ]
     return [_with_variant(name, options.variant) for name in names]
 
 
@@ -67,7 +73,7 @@ def _in_folder(folder: str, options: HubOptions) -> str:
 
 
 def _download(repository: str, options: HubOptions) -> str:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]  # its progress bar's
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HFValidationError,
@@ -88,7 +94,7 @@ def _download(repository: str, options: HubOptions) -> str:
     missing = ""
     for name in _file_names(options):
         try:
-            return hf_hub_download(repository, name, **arguments)
+            return str(hf_hub_download(repository, name, **arguments))
         except LocalEntryNotFoundError:
             missing = f"{name!r} is not in the cache, and the Hub cannot be reached; go online once, or pass a path"
         except EntryNotFoundError:
@@ -97,7 +103,9 @@ def _download(repository: str, options: HubOptions) -> str:
             missing = f"has no revision {options.revision!r}; look at its page for branches and tags"
             break
         except RepositoryNotFoundError:
-            missing = "is neither a local path nor a repository on the Hub that you may read; check it, or pass hf_token="
+            missing = (
+                "is neither a local path nor a repository on the Hub that you may read; check it, or pass hf_token="
+            )
             break
         except HFValidationError:
             missing = "is neither a local path nor a possible name of a repository; check the path"

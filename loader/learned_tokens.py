@@ -163,7 +163,7 @@ def _input_embeddings(encoder: Any) -> Module:
 
 def _held_by(encoder: Module) -> Any:
     """The module with the learned tokens of `encoder`, or None."""
-    return _input_embeddings(encoder)._modules.get(NAME)
+    return vars(_input_embeddings(encoder))["_modules"].get(NAME)
 
 
 def _innermost(table: Any) -> Any:

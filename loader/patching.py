@@ -34,8 +34,8 @@ def patch_diffusers() -> None:
     check_versions()
     if _originals:
         return
-    from diffusers import DiffusionPipeline
-    from diffusers.loaders import TextualInversionLoaderMixin
+    from diffusers.loaders.textual_inversion import TextualInversionLoaderMixin
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     for kind in (TextualInversionLoaderMixin, DiffusionPipeline):
         for name, method in zip(METHODS, (_load_textual_inversion, _unload_textual_inversion), strict=True):

@@ -132,7 +132,7 @@ def _taken(route: Route, path: str | None) -> CannotLoad:
     name = route.incoming.name
     origin = f" ({path})" if path else ""
     return CannotLoad(
-        f"{name!r} is the trigger of another embedding already{origin}; pass token= with another word, or unload that one"
+        f"{name!r} is another embedding's trigger already{origin}, each needs its own; pass token= with another word"
     )
 
 
@@ -205,12 +205,9 @@ def _check_finite(slot: Slot, position: int, places: Sequence[tuple[_Placement, 
         if vectors and not bool(torch.isfinite(stored).all()):
             source = bool(torch.isfinite(_tensor([vectors]).float()).all())
             kind = str(stored.dtype).removeprefix("torch.")
-            found = f"is too large for {kind}, the number type of {slot.name}; load it into a pipeline of bfloat16 or "
-            raise CannotLoad(
-                f"{placement.word.name!r} {found}float32"
-                if source
-                else f"{placement.word.name!r} holds numbers that are not finite, which would blacken every image; repair it"
-            )
+            found = f"is too large for {kind}, which {slot.name} has; use a pipeline of bfloat16 or float32"
+            broken = "holds numbers that are not finite, which would blacken every image; get an intact file"
+            raise CannotLoad(f"{placement.word.name!r} {found if source else broken}")
 
 
 def _make_known(slot: Slot, word: Word, count: int) -> None:
@@ -221,6 +218,6 @@ def _make_known(slot: Slot, word: Word, count: int) -> None:
             tokenizers.vocabulary_of(tokenizer).add(trigger)
         elif twin.count != count:
             raise CannotLoad(
-                f"{word.name!r} has {twin.count} vectors for one encoder and {count} for {slot.name}, but both are fed by "
-                "the same tokenizer; give each encoder a tokenizer of its own"
+                f"{word.name!r} has {twin.count} vectors for one encoder and {count} for {slot.name}, "
+                "which the same tokenizer feeds; give each encoder a tokenizer of its own"
             )

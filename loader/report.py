@@ -117,7 +117,11 @@ def _encoder_line(each: EncoderReport) -> str:
     over = "  (more than fit)" if each.limit and each.tokens > each.limit else ""
     lines = [f"{each.encoder}: {each.tokens}{window} tokens{over}"]
     for use in each.used:
-        place = f"{use.vectors} vectors at {use.position}" if use.vectors else "nothing (it has no vectors for this encoder)"
+        place = (
+            f"{use.vectors} vectors at {use.position}"
+            if use.vectors
+            else "nothing (it has no vectors for this encoder)"
+        )
         cut = f", {use.vectors - use.kept} of them cut off" if use.kept < use.vectors else ""
         lines.append(f"  {use.name} (as {use.written!r}): {place}{cut}")
     return "\n".join(lines if each.used else [*lines, "  no embeddings"])

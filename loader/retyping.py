@@ -37,5 +37,5 @@ def _combined(addition: type[Retyped], original: type[Any]) -> type[Any]:
 
 
 def _blank(addition: type[Retyped], original: type[Any]) -> Any:
-    kind = _combined(addition, original)
+    kind: Any = _combined(addition, original)
     return kind.__new__(kind)

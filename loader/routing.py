@@ -49,8 +49,8 @@ def route(
     missing = [slot for slot, each in zip(slots, vectors, strict=True) if each is None]
     if missing and not (allow_partial or leave):
         raise CannotLoad(
-            f"{_named(incoming)} {_has(incoming.vectors)}, {_takes(slots)}{_made_for(incoming)}; with allow_partial=True "
-            f"it is used as it is, and {', '.join(slot.name for slot in missing)} reads nothing where it is named"
+            f"{_named(incoming)} {_has(incoming.vectors)}, {_takes(slots)}{_made_for(incoming)}; "
+            f"allow_partial=True uses it, and {', '.join(slot.name for slot in missing)} reads nothing in its place"
         )
     return Route(incoming, vectors, leave)
 

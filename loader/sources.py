@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..converters.files import opened_payload, read_all
+from ..converters.folders import members_of
 from ..converters.format import recognised
 from ..converters.payload import Payload, Tensor
 from ..converters.source import open_source
@@ -100,18 +101,34 @@ def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator
 
 
 def _of_path(path: str, names: list[str]) -> Iterator[Incoming]:
+    for each in _files_of(path):
+        try:
+            found = read_all(each, name=names[0] if len(names) == 1 else None)
+        except FileError as error:
+            plain = _plain_in(each, names)
+            if plain is None:
+                raise error from None
+            yield plain
+        else:
+            yield from map(of_embedding, found)
+
+
+def _files_of(path: str) -> list[str]:
     try:
-        found = read_all(path, name=names[0] if len(names) == 1 else None)
+        return members_of(path) if os.path.isdir(path) else [path]
     except FileError as error:
-        if os.path.isdir(path):
-            raise
+        error.path = error.path or path
+        raise
+
+
+def _plain_in(path: str, names: list[str]) -> Incoming | None:
+    """The embedding of a file whose only fault is a width that no text encoder of the tables has."""
+    try:
         with opened_payload(path) as payload:
             plain = _of_unknown_width(payload.tree, names)
-        if plain is None:
-            raise error from None
-        yield replace(plain, path=path)
-        return
-    yield from map(of_embedding, found)
+    except FileError:
+        return None
+    return replace(plain, path=path) if plain else None
 
 
 def _of_tree(tree: Any, names: list[str]) -> Iterator[Incoming]:
@@ -144,7 +161,9 @@ def of_embedding(embedding: Embedding) -> Incoming:
 
 def _refusal(embedding: Embedding) -> str | None:
     if embedding.layer_vectors:
-        return "has other vectors for every layer of the U-Net, which a prompt cannot give; use the code that it is from"
+        return (
+            "has other vectors for every layer of the U-Net, which a prompt cannot give; use the code that it is from"
+        )
     if embedding.output_vectors:
         keys = ", ".join(embedding.output_vectors)
         return f"has output-space vectors ({keys}), which replace what a text encoder returns; use OneTrainer for it"

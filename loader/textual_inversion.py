@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,16 +14,18 @@ from .hub import HubOptions
 from .placing import place, remove, trigger_named
 from .routing import Route, route
 from .sources import read_sources
-from .triggers import Word
 from .versions import check_versions
 from .vocabulary import detach_all
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from .sources import Source
+    from .triggers import Word
 
 Pipeline: TypeAlias = Any
 
@@ -45,7 +46,7 @@ class LoadedEmbedding:
 
 
 @dataclass(frozen=True)
-class Loaded(Sequence[LoadedEmbedding]):
+class Loaded:
     """What one call loaded. As a context manager, it is unloaded when the block ends."""
 
     embeddings: tuple[LoadedEmbedding, ...]
@@ -53,8 +54,8 @@ class Loaded(Sequence[LoadedEmbedding]):
     """The triggers among them that were not loaded before."""
     pipeline: weakref.ref[Pipeline] | None = field(default=None, repr=False, compare=False)
 
-    def __getitem__(self, index: Any) -> Any:
-        return self.embeddings[index]
+    def __iter__(self) -> Iterator[LoadedEmbedding]:
+        return iter(self.embeddings)
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -68,7 +69,7 @@ class Loaded(Sequence[LoadedEmbedding]):
         """Remove them from the pipeline, where it still exists."""
         self._remove(self.names)
 
-    def __enter__(self) -> Loaded:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

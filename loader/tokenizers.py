@@ -80,9 +80,9 @@ class KnowsTriggers(Retyped):
 
     def decode(self, token_ids: Any, *args: Any, **kwargs: Any) -> Any:
         parent: Any = super()
-        ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
-        ids = [ids] if isinstance(ids, int) else ids
-        if isinstance(ids, (list, tuple)) and ids and isinstance(ids[0], (list, tuple)):
+        listed: Any = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
+        ids: list[Any] = [listed] if isinstance(listed, int) else list(listed)
+        if ids and not isinstance(ids[0], int):
             return [self.decode(each, *args, **kwargs) for each in ids]
         if not any(token_id < 0 for token_id in ids):
             return parent.decode(token_ids, *args, **kwargs)
@@ -125,14 +125,17 @@ def forget(tokenizer: Tokenizer, start: int) -> None:
 
 def tidy(tokenizer: Tokenizer) -> None:
     """Make the tokenizer what it was where it has nothing left to know."""
-    if isinstance(tokenizer, KnowsTriggers) and not (vocabulary_of(tokenizer).triggers or vocabulary_of(tokenizer).folders):
+    if isinstance(tokenizer, KnowsTriggers) and not (
+        vocabulary_of(tokenizer).triggers or vocabulary_of(tokenizer).folders
+    ):
         restore(tokenizer)
         del tokenizer.__dict__[STATE]
 
 
 def _with_vectors(tokenizer: Tokenizer, tokenize: Callable[..., Any], text: Any, *args: Any, **kwargs: Any) -> Any:
     several = isinstance(text, (list, tuple))
-    texts: list[Any] = list(text) if several else [text]
+    given: Any = text
+    texts: list[Any] = list(given) if several else [given]
     if kwargs.get("is_split_into_words") or not all(isinstance(each, str) for each in texts):
         return tokenize(text, *args, **kwargs)
     vocabulary = vocabulary_of(tokenizer)

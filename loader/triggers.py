@@ -74,6 +74,14 @@ class Folder(Protocol):
         """Load a word again whose file has changed; whether it has."""
         ...
 
+    def detach(self) -> None:
+        """Take its names, and all that was loaded from it, out of the pipeline."""
+        ...
+
+
+def _no_names() -> PromptNames[Trigger | Unread]:
+    return PromptNames()
+
 
 @dataclass
 class Vocabulary:
@@ -84,12 +92,12 @@ class Vocabulary:
     placeholder_id: int
     leading: int
     """How many placeholders the tokenizer puts before a text of its own accord."""
-    names: PromptNames[Trigger | Unread] = field(default_factory=lambda: PromptNames["Trigger | Unread"]())
-    triggers: dict[int, Trigger] = field(default_factory=lambda: dict[int, Trigger]())
+    names: PromptNames[Trigger | Unread] = field(default_factory=_no_names)
+    triggers: dict[int, Trigger] = field(default_factory=dict[int, Trigger])
     """By their first slot."""
-    starts: list[int] = field(default_factory=lambda: list[int]())
+    starts: list[int] = field(default_factory=list[int])
     """The keys of `triggers`, in order."""
-    folders: list[Folder] = field(default_factory=lambda: list[Folder]())
+    folders: list[Folder] = field(default_factory=list[Folder])
 
     @property
     def next_slot(self) -> int:
@@ -148,7 +156,8 @@ class Vocabulary:
         moved = False
         for value in (each.value for each in found):
             if isinstance(value, Trigger):
-                moved |= any([folder.renew(value.word) for folder in self.folders])
+                renewed = [folder.renew(value.word) for folder in self.folders]
+                moved |= any(renewed)
             elif value is not None:
                 value.load()
                 moved = True
@@ -161,4 +170,6 @@ class Vocabulary:
                 yield each, each.value
             elif each.value is None and each.syntax != "invokeai":
                 written = text[each.start : each.end]
-                warnings.warn(f"no embedding {each.name!r} is loaded, so {written!r} is read as plain words", stacklevel=6)
+                warnings.warn(
+                    f"no embedding {each.name!r} is loaded, so {written!r} is read as plain words", stacklevel=6
+                )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from .encoder_slots import Slot
     from .triggers import Word
 
@@ -70,11 +72,11 @@ class AttachedFolder:
     path: str
     slots: tuple[Slot, ...]
     allow_partial: bool
-    files: dict[str, UnreadFile] = field(default_factory=lambda: dict[str, UnreadFile]())
+    files: dict[str, UnreadFile] = field(default_factory=dict[str, UnreadFile])
     """By path."""
-    folders: dict[str, int] = field(default_factory=lambda: dict[str, int]())
+    folders: dict[str, int] = field(default_factory=dict[str, int])
     """This folder and those in it, and when each last changed."""
-    read: dict[str, State | None] = field(default_factory=lambda: dict[str, "State | None"]())
+    read: dict[str, State | None] = field(default_factory=dict[str, "State | None"])
     """The paths of files that are loaded, and what they were like."""
 
     @property
@@ -106,12 +108,12 @@ class AttachedFolder:
         """Let the pipeline forget the folder and all that was loaded from it."""
         for path in list(self.files):
             self._drop(path)
-        for tokenizer in self._tokenizers():
+        for tokenizer in self.tokenizers():
             vocabulary = tokenizers.vocabulary_of(tokenizer)
             vocabulary.folders[:] = [folder for folder in vocabulary.folders if folder is not self]
             tokenizers.tidy(tokenizer)
 
-    def __enter__(self) -> AttachedFolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -128,7 +130,7 @@ class AttachedFolder:
         self.folders = folders
         for path in [path for path, file in self.files.items() if found.get(path, ("", ()))[0] != file.name]:
             self._drop(path)
-        indices = [tokenizers.vocabulary_of(tokenizer).names for tokenizer in self._tokenizers()]
+        indices = [tokenizers.vocabulary_of(tokenizer).names for tokenizer in self.tokenizers()]
         for path, (name, aliases) in found.items():
             if path not in self.files:
                 file = self.files[path] = UnreadFile(name, path, aliases, self)
@@ -138,7 +140,7 @@ class AttachedFolder:
     def _drop(self, path: str) -> None:
         file = self.files.pop(path)
         self._forget(path)
-        for tokenizer in self._tokenizers():
+        for tokenizer in self.tokenizers():
             if tokenizers.knows_triggers(tokenizer):
                 tokenizers.vocabulary_of(tokenizer).names.discard(file.name, file, file.aliases)
 
@@ -146,11 +148,11 @@ class AttachedFolder:
         """Unload what was loaded from `path`."""
         if self.read.pop(path, _NEVER) is _NEVER:
             return
-        for tokenizer in self._tokenizers():
+        for tokenizer in self.tokenizers():
             words = [each.word for each in tokenizers.triggers_of(tokenizer) if each.word.path == path]
             remove(self.slots, [word.name for word in words])
 
-    def _tokenizers(self) -> list[Any]:
+    def tokenizers(self) -> list[Any]:
         return list({id(each): each for slot in self.slots for each in slot.tokenizers}.values())
 
 
@@ -165,7 +167,7 @@ def attach(pipe: Pipeline, folder: str | os.PathLike[str], *, allow_partial: boo
     if not os.path.isdir(path):
         raise Unreadable("no such folder; pass the folder that your embeddings are in", path)
     attached = AttachedFolder(path, slots_of(pipe), allow_partial)
-    for tokenizer in attached._tokenizers():
+    for tokenizer in attached.tokenizers():
         tokenizers.taught(tokenizer).folders.append(attached)
     attached.refresh()
     return attached

@@ -40,12 +40,21 @@ def clip_tokenizer(pad: str = "<|endoftext|>", *, fast: bool = False):
     return kind.from_pretrained(clip_vocabulary(), model_max_length=77, pad_token=pad)
 
 
-def clip_encoder(width: int = 768, *, projection: bool = False, layers: int = 2, eos: int = 2, pad: int = 1, seed: int = 0):
+def clip_encoder(
+    width: int = 768,
+    *,
+    projection: bool = False,
+    layers: int = 2,
+    heads: int = 0,
+    eos: int = 2,
+    pad: int = 1,
+    seed: int = 0,
+):
     """A CLIP text encoder with its real table; `eos` 2 is what the configurations of most published models say."""
     config = transformers.CLIPTextConfig(
         hidden_size=width,
         intermediate_size=64,
-        num_attention_heads=width // 64,
+        num_attention_heads=heads or width // 64,
         num_hidden_layers=layers,
         projection_dim=width if projection else 512,
         bos_token_id=0,
@@ -88,7 +97,7 @@ def vae(channels: int = 4):
     return AutoencoderKL(block_out_channels=(4,), norm_num_groups=2, latent_channels=channels).eval()
 
 
-def unet(width: int, *, sdxl: bool = False):
+def unet(width: int, *, sdxl: bool = False, size: int = 8):
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
@@ -98,7 +107,7 @@ def unet(width: int, *, sdxl: bool = False):
         "projection_class_embeddings_input_dim": 1280 + 6 * 8,
     }
     return UNet2DConditionModel(
-        sample_size=8,
+        sample_size=size,
         block_out_channels=(8, 8),
         layers_per_block=1,
         norm_num_groups=4,
