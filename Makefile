@@ -2,7 +2,7 @@
 #
 #   make demo     sample files in every format, converted for every program
 #   make test     everything that CI runs
-#   make bench    speed, as ratios to torch and safetensors
+#   make bench    speed, as ratios to torch, safetensors and diffusers
 #   make lint     ruff, pyright
 #   make fuzz     the readers under atheris, for FUZZ_SECONDS
 #
@@ -55,8 +55,10 @@ lint: .venv/ready
 	$(py) -m ruff format --check
 	$(py) -m pyright --pythonpath $(py)
 
-bench: .venv/ready
-	$(py) benchmarks/converters.py
+bench: bench-converters bench-loader
+
+bench-%: .venv/ready
+	$(py) benchmarks/$*.py
 
 fuzz: .venv-fuzz/ready
 	.venv-fuzz/bin/python tests/fuzz.py -max_total_time=$(FUZZ_SECONDS)
