@@ -32,7 +32,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, prefix: str, real: set[str]) -> None:
         self.prefix, self.real = prefix, real
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name, *_):
         if name.startswith(self.prefix) and name not in self.real:
             return importlib.machinery.ModuleSpec(name, self)
         return None
