@@ -19,9 +19,9 @@ from unittest.mock import MagicMock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "checkout"))
 
-import loanword  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import loanword
+import numpy as np
+import torch
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280, "t5xxl": 4096, "llama": 4096}
 
@@ -162,7 +162,7 @@ def main(program, checkout):
                         for key, vectors in embedding.vectors.items()
                     )
                     problem = "" if arrived else "other vectors than were written"
-                except Exception as error:  # noqa: BLE001  # the program's own errors are what this looks for
+                except Exception as error:  # the program's own errors are what this looks for
                     problem = f"{type(error).__name__}: {error}"
             seen += 1
             if problem:
