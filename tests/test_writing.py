@@ -82,7 +82,7 @@ def test_several_embeddings_do_not_go_into_one_file_of_a_format_for_one(tmp_path
 
 def test_reading_one_of_several_names_them_and_says_how_to_read_all(tmp_path):
     (path,) = loanword.write([embedding("one"), embedding("two")], tmp_path / "both.bin", format="diffusers")
-    with pytest.raises(loanword.SeveralEmbeddings, match="'one', 'two'.*read_all"):
+    with pytest.raises(loanword.SeveralEmbeddings, match=r"'one', 'two'.*read_all"):
         loanword.read(path)
 
 
