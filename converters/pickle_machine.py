@@ -32,7 +32,6 @@ MOST_INSTRUCTIONS = 400_000
 MOST_VALUES = 400_000
 """Values of a tree with each occurrence of a shared one counted, 64 characters of text counting as one more."""
 DEEPEST = 32
-HIGHEST_MEMO = 1 << 20
 LONGEST_NAME = 1000
 SPARE_BYTES = 64 * 1024 * 1024
 
@@ -104,20 +103,26 @@ _HOLDERS = frozenset((list, tuple, set, frozenset))
 def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tuple[Any, int]:  # noqa: PLR0915
     """The loop over the instructions, in one piece for speed: the frequent ones first.
 
-    What makes a value is usually followed by BINPUT, which keeps it in the memo; that is done in the same round.
+    What makes a value is usually followed by BINPUT, which keeps it in the memo; that is done in the same round. Every
+    pickler numbers what it keeps from 0 on, so the memo is a list.
     """
     if data[start] != 0x80 or not 2 <= data[start + 1] <= 5:
         raise Damaged("its pickle is of a protocol that torch does not write; download it again")
     position = start + 2
     whole = data
-    memo: dict[int, Any] = {}
+    memo: list[Any] = []
     stack: list[Any] = []
     marked: list[list[Any]] = []
     for _ in repeat(None, MOST_INSTRUCTIONS):
         code = data[position]
         position += 1
         if code == 0x58:  # BINUNICODE
-            value, position = _text(data, position + 4, _U4(data, position)[0])
+            begin = position + 4
+            position = begin + _U4(data, position)[0]
+            try:
+                value = data[begin:position].decode()
+            except UnicodeDecodeError:
+                value = data[begin:position].decode("utf-8", "surrogatepass")
         elif code == 0x4B:  # BININT1
             stack.append(data[position])
             position += 1
@@ -146,18 +151,25 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
         elif code == 0x86:  # TUPLE2
             value = stack.pop()
             value = (stack.pop(), value)
+        elif code == 0x7D:  # EMPTY_DICT
+            value = {}
+        elif code == 0x29:  # EMPTY_TUPLE
+            stack.append(())
+            continue
         elif code in _CONSTANTS:
             stack.append(_CONSTANTS[code])
             continue
-        elif code in _COLLECTIONS:
-            value = _COLLECTIONS[code]()
         elif code == 0x52:  # REDUCE
             arguments = stack.pop()
             value = _called(stack.pop(), arguments, memo)
         elif code == 0x73:  # SETITEM
             value = stack.pop()
             key = stack.pop()
-            _set_items(stack[-1], [key, value])
+            target = stack[-1]
+            if type(key) is str and type(target) is dict and key not in target:
+                target[key] = value
+            else:
+                _set_items(target, [key, value])
             continue
         elif code == 0x75:  # SETITEMS
             items = stack
@@ -166,16 +178,22 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
             continue
         elif code == 0x51:  # BINPERSID
             value = persistent(stack.pop())
-        elif code in _MEMO_INDEXES:  # BINPUT, LONG_BINPUT, MEMOIZE
-            index, position = _MEMO_INDEXES[code](data, position, memo)
-            if index in memo or index > HIGHEST_MEMO:
+        elif code == 0x94:  # MEMOIZE
+            memo.append(stack[-1])
+            continue
+        elif code == 0x72 or code == 0x71:  # noqa: PLR1714  # LONG_BINPUT, BINPUT
+            index = data[position] if code == 0x71 else _U4(data, position)[0]
+            if index != len(memo):
                 raise Damaged(_CUT)
-            memo[index] = stack[-1]
+            memo.append(stack[-1])
+            position += 1 if code == 0x71 else 4
             continue
         elif code == 0x6A:  # LONG_BINGET
             stack.append(memo[_U4(data, position)[0]])
             position += 4
             continue
+        elif code in _COLLECTIONS:
+            value = _COLLECTIONS[code]()
         elif code in _OPERANDS:
             value, position = _OPERANDS[code](data, position)
         elif code == 0x2E:  # STOP
@@ -227,10 +245,9 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
             raise Damaged(_CUT)
         stack.append(value)
         if data[position] == 0x71:  # BINPUT
-            index = data[position + 1]
-            if index in memo:
+            if data[position + 1] != len(memo):
                 raise Damaged(_CUT)
-            memo[index] = value
+            memo.append(value)
             position += 2
     raise Damaged(f"its pickle has more than {MOST_INSTRUCTIONS} instructions; no embedding needs as many")
 
@@ -265,7 +282,7 @@ def _python2_text(data: bytes, position: int) -> tuple[str, int]:
     return raw.decode(), end
 
 
-def _called(named: Any, arguments: Any, memo: dict[int, Any]) -> Any:
+def _called(named: Any, arguments: Any, memo: list[Any]) -> Any:
     """What calling a name of the table stands for."""
     if type(named) is not Named or type(arguments) is not tuple:
         raise Damaged(_CUT)
@@ -282,13 +299,13 @@ def _new(named: Any, arguments: Any) -> Any:
     return named.new()
 
 
-def _built(state: Any, target: Any, memo: dict[int, Any]) -> Any:
+def _built(state: Any, target: Any, memo: list[Any]) -> Any:
     """`target` with its state; where that makes another value of it, the memo has that value from now on."""
     if type(target) is not Unbuilt:
         with_state(target, state)
         return target
     value = target.build(state)
-    if memo.get(target.slot) is target:
+    if target.slot < len(memo) and memo[target.slot] is target:
         memo[target.slot] = value
     return value
 
@@ -343,13 +360,8 @@ def _check_keys(keys: list[Any]) -> None:
             raise Damaged("its pickle has a key that is neither text nor a number; download it again")
 
 
-_CONSTANTS: dict[int, Any] = {0x29: (), 0x4E: None, 0x88: True, 0x89: False}
-_COLLECTIONS: dict[int, type] = {0x7D: dict, 0x5D: list, 0x8F: set}
-_MEMO_INDEXES: dict[int, Callable[[bytes, int, dict[int, Any]], tuple[int, int]]] = {
-    0x71: lambda data, position, _: (data[position], position + 1),
-    0x72: lambda data, position, _: (_U4(data, position)[0], position + 4),
-    0x94: lambda _, position, memo: (len(memo), position),
-}
+_CONSTANTS: dict[int, Any] = {0x4E: None, 0x88: True, 0x89: False}
+_COLLECTIONS: dict[int, type] = {0x5D: list, 0x8F: set}
 _OPERANDS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
     0x4A: lambda data, position: (_I4(data, position)[0], position + 4),  # BININT
     0x47: lambda data, position: (_F8(data, position)[0], position + 8),  # BINFLOAT

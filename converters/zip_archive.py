@@ -2,8 +2,8 @@
 
 Programs find a zip's directory, an entry's name and its size each in their own way, so an archive that contradicts
 itself shows one content to a checker and another to a loader. Here the directory ends where the archive ends, the
-entries lie behind one another from its first byte to the directory, and an entry's local header, read when the entry
-is, repeats the directory.
+first entry begins where the archive begins, and an entry that is read has a local header that repeats the directory
+and reaches to the next entry.
 
 Source: APPNOTE.TXT of PKWARE, 4.3 and 4.4; torch's `caffe2/serialize` and miniz for what torch writes.
 """
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from ..embeddings.errors import CannotWrite, Damaged, Unreadable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ..embeddings.dtypes import Buffer
     from .source import Source
@@ -34,9 +35,11 @@ LARGEST_OFFSET = 0xFFFFFFFF
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQ2H2I4Q")
+_LONGEST_END = _END64.size + _LOCATOR.size + _END.size
 _CENTRAL = struct.Struct("<4sxB2x2H4x3I4H2x2I")
 _LOCAL = struct.Struct("<4s2x2H4x3I2H")
-_DESCRIPTORS = tuple(struct.Struct(layout) for layout in ("<4s3I", "<3I", "<4sI2Q", "<I2Q"))
+_DESCRIPTORS = {layout.size: layout for layout in map(struct.Struct, ("<4s3I", "<3I", "<4sI2Q", "<I2Q"))}
+"""By length: short and long, with and without a mark."""
 _DESCRIBED_LATER = 1 << 3
 _REFUSED_FLAGS = 0xFFFF ^ (_DESCRIBED_LATER | 1 << 1 | 1 << 2 | 1 << 11)
 """All but: a descriptor follows; how hard it was compressed (two bits); the name is UTF-8."""
@@ -45,11 +48,12 @@ _IN_ZIP64 = 0xFFFFFFFF
 _UTF8 = 1 << 11
 _FILLING = struct.Struct("<2sH")
 
-_Row: TypeAlias = "tuple[int, bytes, int, int, int, int, int]"
+_new_tuple: Callable[[type[Entry], tuple[object, ...]], Entry] = tuple.__new__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+"""Makes an entry of a row in a third of the time."""
 
 
 class Entry(NamedTuple):
-    """One file in a zip, as the directory describes it; `end` is where the next one, or the directory, begins."""
+    """One file in a zip, as the directory describes it."""
 
     offset: int
     name: bytes
@@ -58,70 +62,50 @@ class Entry(NamedTuple):
     checksum: int
     packed: int
     size: int
-    end: int
 
 
-def entries_of(source: Source) -> dict[str, Entry]:
-    """The archive's members by name. Raises Damaged where two readings of the archive are possible.
+class ZipArchive:
+    """An archive open for reading: its entries by name, and their contents.
 
-    Names are any text, each occurring once: whoever makes paths of them has to look at them first.
+    Names are any bytes, each occurring once: whoever makes paths of them has to look at them first. Raises Damaged
+    where two readings of the archive, or later of an entry, are possible.
     """
-    count, start, stop = _directory(source)
-    rows = _rows(bytes(source.read(start, stop - start)), count)
-    offsets = [row[0] for row in rows]
-    ordered = sorted(offsets)
-    if ordered != offsets:
-        rows.sort()
-    if count and ordered[0] != 0:
-        raise Damaged("a zip archive with something in front of it; download it again")
-    entries: dict[str, Entry] = {}
-    for row, end in zip(rows, [*ordered[1:], start], strict=False):
-        entry = Entry(*row, end)
-        gap = end - entry.offset - _LOCAL.size - len(entry.name) - entry.packed
-        if not 0 <= gap <= LARGEST_GAP:
-            raise Damaged("its members overlap or leave gaps; download it again")
-        entries[entry.name.decode(errors="surrogateescape")] = entry
-    if len(entries) != count:
-        raise Damaged("two of its members have the same name; download it again")
-    return entries
 
+    def __init__(self, source: Source) -> None:
+        count, start, stop = _directory(source)
+        self._source = source
+        self.entries = _entries(bytes(source.read(start, stop - start)), count)
+        offsets = sorted([entry[0] for entry in self.entries.values()])
+        offsets.append(start)
+        self._ends = dict(pairwise(offsets))
+        if offsets[0] != 0 or len(self._ends) != count or (count and offsets[-2] >= start):
+            raise Damaged("its members do not lie one behind the other; download it again")
 
-def read_entry(source: Source, entry: Entry, limit: int = LARGEST_INFLATED) -> Buffer:
-    """The whole content of an entry, its checksum verified; raises Unreadable where it is inflated beyond `limit`."""
-    data = source.read(data_start(source, entry), entry.packed)
-    if entry.method != STORED:
-        data = _inflated(entry, data, limit)
-    if crc32(data) != entry.checksum:
-        raise Damaged(f"{quoted(entry)} in it fails its checksum; download it again")
-    return data
+    def read(self, entry: Entry) -> Buffer:
+        """The whole content of an entry, its checksum verified; raises Unreadable where it inflates to very much."""
+        raw = self._source.read(entry.offset, self._extent(entry))
+        begin = _header_length(raw, entry)
+        end = begin + entry.packed
+        _check_descriptor(raw[end:], entry)
+        data = raw[begin:end] if entry.method == STORED else _inflated(entry, raw[begin:end])
+        if crc32(data) != entry.checksum:
+            raise Damaged(f"{quoted(entry)} in it fails its checksum; download it again")
+        return data
 
+    def start_of(self, entry: Entry) -> int:
+        """Where an entry's bytes begin in the file, for reading parts of them; what lies around them is checked."""
+        extent = self._extent(entry)
+        begin = _header_length(self._source.read(entry.offset, extent - entry.packed), entry)
+        end = begin + entry.packed
+        _check_descriptor(self._source.read(entry.offset + end, extent - end), entry)
+        return entry.offset + begin
 
-def data_start(source: Source, entry: Entry) -> int:
-    """Where an entry's bytes begin; raises Damaged where its local header is not what the directory says."""
-    offset, name, entry_flags, entry_method, entry_checksum, entry_packed, entry_size, next_offset = entry
-    header = source.read(offset, _LOCAL.size + len(name))
-    signature, flags, method, checksum, packed, size, name_length, extra = _LOCAL.unpack_from(header)
-    start = offset + len(header) + extra
-    end = start + entry_packed
-    if (
-        signature != b"PK\3\4"
-        or flags != entry_flags
-        or method != entry_method
-        or name_length != len(name)
-        or header[_LOCAL.size :] != name
-        or end > next_offset
-    ):
-        raise Damaged(f"{quoted(entry)} in it is described twice, in two ways; download it again")
-    if (packed != entry_packed or size != entry_size or checksum != entry_checksum) and not (
-        (flags & _DESCRIBED_LATER and checksum == packed == size == 0)
-        or _sizes_in_extra(source.read(start - extra, extra), entry, checksum, size, packed)
-    ):
-        raise Damaged(f"{quoted(entry)} in it is described twice, in two ways; download it again")
-    if flags & _DESCRIBED_LATER:
-        _check_descriptor(source.read(end, next_offset - end), entry)
-    elif end != next_offset:
-        raise Damaged(f"bytes that belong to nothing follow {quoted(entry)} in it; download it again")
-    return start
+    def _extent(self, entry: Entry) -> int:
+        """The bytes from an entry's local header to what follows the entry."""
+        extent = self._ends[entry.offset] - entry.offset
+        if not 0 <= extent - entry.packed - _LOCAL.size - len(entry.name) <= LARGEST_GAP:
+            raise Damaged(f"{quoted(entry)} in it overlaps with another or leaves a gap; download it again")
+        return extent
 
 
 def zipped(members: Iterable[tuple[str, Buffer]]) -> bytes:
@@ -153,38 +137,45 @@ def quoted(entry: Entry) -> str:
 
 def _directory(source: Source) -> tuple[int, int, int]:
     """Number of entries, begin and end of the directory."""
-    here = source.size - _END.size
-    if here < 0:
+    length = min(source.size, _LONGEST_END)
+    if length < _END.size:
         raise Damaged(f"a zip archive cut off after {source.size} bytes; download it again")
-    signature, *short, comment = _END.unpack(source.read(here, _END.size))
+    end = source.read(source.size - length, length)
+    signature, disk, first_disk, here, count, extent, start, comment = _END.unpack_from(end, length - _END.size)
     if signature != b"PK\5\6" or comment:
         raise Damaged("a zip archive that does not end as one; download it again")
-    stop = here
-    if here >= _LOCATOR.size + _END64.size:
-        locator, _, record, disks = _LOCATOR.unpack(source.read(here - _LOCATOR.size, _LOCATOR.size))
-        if locator == b"PK\6\7":
-            stop = here - _LOCATOR.size - _END64.size
-            signature, length, _, _, *fields = _END64.unpack(source.read(stop, _END64.size))
-            told = (signature, length, record, disks)
-            if told != (b"PK\6\6", _END64.size - 12, stop, 1) or not _agree(fields, short):
-                raise Damaged("its zip64 records contradict one another; download it again")
-            short = fields
-    disk, first_disk, count_here, count, length, start = short
-    if disk or first_disk or count_here != count or start + length != stop:
+    stop = source.size - _END.size
+    if length == _LONGEST_END and end[_END64.size : _END64.size + 4] == b"PK\6\7":
+        stop = source.size - length
+        _check_locator(end, stop)
+        long = _END64.unpack_from(end)[4:]
+        if long != (disk, first_disk, here, count, extent, start):
+            _check_agreement(long, (disk, first_disk, here, count, extent, start))
+            disk, first_disk, here, count, extent, start = long
+    if disk or first_disk or here != count or start + extent != stop:
         raise Damaged("its directory is not where it says; download it again")
-    if count > MOST_ENTRIES or count * _CENTRAL.size > length:
+    if count > MOST_ENTRIES or count * _CENTRAL.size > extent:
         raise Damaged(f"its directory cannot hold {count} members; download it again")
     return count, start, stop
 
 
-def _agree(long: list[int], short: list[int]) -> bool:
-    """Whether each field of the short record says the same as the long one's, or that the long one's counts."""
-    return all(told == value or told in (0xFFFF, _IN_ZIP64) for value, told in zip(long, short, strict=True))
+def _check_locator(end: Buffer, stop: int) -> None:
+    """Raise Damaged where the zip64 record does not lie at `stop`, right before its locator, or is a longer one."""
+    signature, length = _END64.unpack_from(end)[:2]
+    _, disk, record, disks = _LOCATOR.unpack_from(end, _END64.size)
+    if (signature, length, disk, record, disks) != (b"PK\6\6", _END64.size - 12, 0, stop, 1):
+        raise Damaged("its zip64 record is not where it says; download it again")
 
 
-def _rows(directory: bytes, count: int) -> list[_Row]:
-    """What the directory says of each entry, in its order."""
-    rows: list[_Row] = []
+def _check_agreement(long: tuple[int, ...], short: tuple[int, ...]) -> None:
+    """Raise Damaged where a field of the short end record says neither what the long one says nor that that counts."""
+    if any(told not in (value, 0xFFFF, _IN_ZIP64) for value, told in zip(long, short, strict=True)):
+        raise Damaged("its zip64 record contradicts its end record; download it again")
+
+
+def _entries(directory: bytes, count: int) -> dict[bytes, Entry]:
+    """What the directory says of each entry, by name and in its order."""
+    entries: dict[bytes, Entry] = {}
     position = 0
     for _ in range(count):
         begin = position + _CENTRAL.size
@@ -198,16 +189,16 @@ def _rows(directory: bytes, count: int) -> list[_Row]:
         position = end + extra + comment
         if signature != b"PK\1\2" or position > len(directory):
             raise Damaged("its directory is cut short; download it again")
-        if _IN_ZIP64 in (packed, size, offset):
+        if packed == _IN_ZIP64 or size == _IN_ZIP64 or offset == _IN_ZIP64:  # noqa: PLR1714  # in one round each
             size, packed, offset = _long(directory[end : end + extra], size, packed, offset)
         if flags & _REFUSED_FLAGS or (packed != size if method == STORED else method != DEFLATED):
             raise Damaged(f"{name[:80]!r} in it is encrypted or packed as torch never does; save it again")
         if disk or (maker == _MADE_ON_UNIX and kind >> 28 == _SYMLINK):
             raise Damaged(f"{name[:80]!r} in it is a link to elsewhere; get another copy")
-        rows.append((offset, name, flags, method, checksum, packed, size))
-    if position != len(directory):
-        raise Damaged("its directory does not end where it says; download it again")
-    return rows
+        entries[name] = _new_tuple(Entry, (offset, name, flags, method, checksum, packed, size))
+    if position != len(directory) or len(entries) != count:
+        raise Damaged("its directory does not end where it says, or says something twice; download it again")
+    return entries
 
 
 def _long(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -226,6 +217,28 @@ def _long(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, 
     raise Damaged("one of its members has no size; download it again")
 
 
+def _header_length(raw: Buffer, entry: Entry) -> int:
+    """Length of the local header that `raw` begins with; raises Damaged where it is not what the directory says."""
+    _, name, entry_flags, entry_method, entry_checksum, entry_packed, entry_size = entry
+    signature, flags, method, checksum, packed, size, name_length, extra_length = _LOCAL.unpack_from(raw)
+    middle = _LOCAL.size + name_length
+    length = middle + extra_length
+    if (
+        signature != b"PK\3\4"
+        or flags != entry_flags
+        or method != entry_method
+        or raw[_LOCAL.size : middle] != name
+        or length > len(raw)
+    ):
+        raise Damaged(f"{quoted(entry)} in it is described twice, in two ways; download it again")
+    if (packed != entry_packed or size != entry_size or checksum != entry_checksum) and not (
+        (flags & _DESCRIBED_LATER and checksum == packed == size == 0)
+        or _sizes_in_extra(raw[middle:length], entry, checksum, size, packed)
+    ):
+        raise Damaged(f"{quoted(entry)} in it is described twice, in two ways; download it again")
+    return length
+
+
 def _sizes_in_extra(extra: Buffer, entry: Entry, checksum: int, size: int, packed: int) -> bool:
     """Whether a local header leaves its sizes to its zip64 field, and that field says what the directory says."""
     if checksum not in (0, entry.checksum) or _IN_ZIP64 not in (size, packed):
@@ -234,18 +247,19 @@ def _sizes_in_extra(extra: Buffer, entry: Entry, checksum: int, size: int, packe
 
 
 def _check_descriptor(raw: Buffer, entry: Entry) -> None:
-    """Raise Damaged where what follows an entry is not its checksum and sizes, in one of the four layouts in use."""
-    for layout in _DESCRIPTORS:
-        if len(raw) == layout.size:
-            *mark, checksum, packed, size = layout.unpack(raw)
-            if (checksum, packed, size) == entry[4:7] and mark in ([b"PK\7\x08"], []):
-                return
-    raise Damaged(f"{quoted(entry)} in it contradicts what follows it; download it again")
+    """Raise Damaged where what follows an entry is not its checksum and sizes, in one of the layouts in use."""
+    if not entry.flags & _DESCRIBED_LATER:
+        if len(raw) == 0:
+            return
+        raise Damaged(f"bytes that belong to nothing follow {quoted(entry)} in it; download it again")
+    layout = _DESCRIPTORS.get(len(raw))
+    if layout is None or layout.unpack(raw)[-3:] != entry[4:] or (len(raw) % 8 == 0 and raw[:4] != b"PK\7\x08"):
+        raise Damaged(f"{quoted(entry)} in it contradicts what follows it; download it again")
 
 
-def _inflated(entry: Entry, packed: Buffer, limit: int) -> bytes:
+def _inflated(entry: Entry, packed: Buffer) -> bytes:
     """A deflated entry's content, exactly as long as the directory says."""
-    if entry.size > limit:
+    if entry.size > LARGEST_INFLATED:
         raise Unreadable(f"{quoted(entry)} in it inflates to {entry.size} bytes; zip it again without compression")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

@@ -218,6 +218,8 @@ def test_whatever_is_done_with_a_name_gives_a_value_or_a_file_error(named):
         b"h\x00",
         b"j\x01\x00\x00\x00",
         b"Nq\x00q\x00",
+        b"Nq\x01",
+        b"Nr\x01\0\0\0",
         b"]q\x00]q\x00a",
         b"Nr\xff\xff\xff\xff",
         b"q\x00N",
@@ -358,7 +360,8 @@ INSTRUCTIONS = st.sampled_from(
     [
         *(bytes([code]) for code in b"(t)]}Naeus.\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94R\x81b012"),
         *(b"K" + bytes([value]) for value in range(4)),
-        *(b"q" + bytes([value]) for value in range(6)),
+        *(b"q" + bytes([value]) for value in range(4)),
+        b"\x94",
         *(b"h" + bytes([value]) for value in range(6)),
         *(text(value) for value in ("a", "b", "")),
         number(-1),

@@ -664,7 +664,6 @@ MEMBERS = {
     "an unknown version": {"version": b"99"},
     "an unknown byte order": {"byteorder": b"middle"},
     "a hidden way out": {"./../x": b""},
-    "a folder with content": {"data/": b"x"},
 }
 
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from loanword.converters import zip_archive
 from loanword.converters.source import Source, open_source
-from loanword.converters.zip_archive import entries_of, read_entry, zipped
+from loanword.converters.zip_archive import ZipArchive, zipped
 from loanword.embeddings.errors import CannotWrite, Damaged, FileError, Unreadable
 
 MEMBERS = {"archive/data.pkl": b"pickle" * 20, "archive/data/0": bytes(range(256)) * 8, "archive/version": b"3\n"}
@@ -17,8 +17,8 @@ MEMBERS = {"archive/data.pkl": b"pickle" * 20, "archive/data/0": bytes(range(256
 
 def contents(content):
     """Everything an archive holds, read strictly."""
-    source = open_source(content)
-    return {name: bytes(read_entry(source, entry)) for name, entry in entries_of(source).items()}
+    archive = ZipArchive(open_source(content))
+    return {name.decode(): bytes(archive.read(entry)) for name, entry in archive.entries.items()}
 
 
 def streamed(members=None):
@@ -128,8 +128,8 @@ def test_what_it_writes_is_read_by_python():
 def test_what_it_writes_is_the_same_every_time_and_aligned():
     content = zipped(MEMBERS.items())
     assert content == zipped(MEMBERS.items())
-    source = open_source(content)
-    assert all(zip_archive.data_start(source, entry) % 64 == 0 for entry in entries_of(source).values())
+    archive = ZipArchive(open_source(content))
+    assert all(archive.start_of(entry) % 64 == 0 for entry in archive.entries.values())
 
 
 def test_what_would_need_zip64_is_not_written(monkeypatch):
@@ -333,10 +333,10 @@ def test_an_archive_beyond_4_gb_is_read_by_range(tmp_path):
         file.write(struct.pack("<4sIQI", b"PK\6\7", 0, here, 1))
         file.write(struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, length, 0xFFFFFFFF, 0))
     with open_source(path) as source:
-        entries = entries_of(source)
-        assert entries["a/data/0"].size == large
-        assert bytes(read_entry(source, entries["a/data.pkl"])) == small
-        assert zip_archive.data_start(source, entries["a/data/0"]) == 38
+        archive = ZipArchive(source)
+        assert archive.entries[b"a/data/0"].size == large
+        assert bytes(archive.read(archive.entries[b"a/data.pkl"])) == small
+        assert archive.start_of(archive.entries[b"a/data/0"]) == 38
 
 
 def test_only_what_is_needed_is_read(tmp_path):
@@ -344,8 +344,8 @@ def test_only_what_is_needed_is_read(tmp_path):
     path.write_bytes(zipped({**MEMBERS, "archive/data/1": bytes(6 << 20)}.items()))
     with open_source(path) as source:
         counting = _Counting(source)
-        entries = entries_of(counting)
-        read_entry(counting, entries["archive/data.pkl"])
+        archive = ZipArchive(counting)
+        archive.read(archive.entries[b"archive/data.pkl"])
     assert counting.read_so_far < 2000
 
 
