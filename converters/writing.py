@@ -283,7 +283,8 @@ def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Conta
             refusal = CannotWrite(f"{row.title} cannot be written alone; choose one of the other formats")
         elif container is None:
             place = form.container or form.suffix
-            refusal = CannotWrite(f"{row.title} is never kept as {place}; it takes {', '.join(row.containers)}")
+            written = [key for key in row.containers if container_named(key).save is not None]
+            refusal = CannotWrite(f"{row.title} is not written as {place}; choose from {', '.join(written)}")
         elif form.format:
             return row, container
         else:

@@ -4,8 +4,10 @@ import pytest
 import samples
 from hypothesis import given
 from hypothesis import strategies as st
+from loanword.converters.files import read_bytes
 from loanword.converters.format import all_formats, recognised
 from loanword.converters.payload import ParameterDict, Tensor
+from loanword.converters.writing import render
 from loanword.embeddings.embedding import Embedding, Vectors
 from loanword.embeddings.errors import (
     CannotWrite,
@@ -299,3 +301,10 @@ def test_any_tree_gives_embeddings_or_one_line(tree):
 def test_a_file_of_two_layouts_is_refused():
     with pytest.raises(UnrecognisedFormat, match="a1111 and lora-bundle at once"):
         read({"string_to_param": {"*": L}, "bundle_emb.a.clip_l": L})
+
+
+def test_an_embedding_may_be_called_what_a_format_uses_as_its_mark():
+    word = Embedding("<embed>", {"clip_l": samples.some(1)})
+    content = render(word, format="cloneofsimo")[0].content
+    (found,) = read_bytes(content, "embed.safetensors")
+    assert (found.name, found.vectors) == ("<embed>", word.vectors)

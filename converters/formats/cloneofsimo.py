@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KEY, TITLE = "cloneofsimo", "embeddings inside a LoRA (cloneofsimo)"
 MARK = "<embed>"
+_TEXT = ("loanword.", "modelspec.")
+"""How keys begin whose values are text, which may happen to be the mark: an embedding can be called so."""
 
 
 def recognise(payload: Payload) -> bool:
@@ -37,7 +39,7 @@ def parse(payload: Payload) -> list[Embedding]:
     found: list[Embedding] = []
     facts = facts_of_lora(payload) | {key: None for key, value in payload.metadata.items() if value == MARK}
     for token, mark in payload.metadata.items():
-        if mark != MARK:
+        if mark != MARK or (token.startswith(_TEXT) and token not in root_dict(payload)):
             continue
         label, tensor = shortened(repr(token), 60), root_dict(payload).get(token)
         if type(tensor) is not Tensor:
