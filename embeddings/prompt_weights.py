@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 STEP = 1.1
+DEEPEST = 50
+"""Brackets within more brackets than this are text."""
 _EXPLICIT = re.compile(r"(?s)(.*):\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*")
 _COMPEL_SUFFIX = re.compile(r"\++|-+|[0-9]+\.?[0-9]*|\.[0-9]+")
 _COMPEL_WORD = re.compile(r"([^\s()+,\\-][^\s()+,\\]*?)(\++|--+)(?![\w+-])")
@@ -31,9 +33,9 @@ class Weighted:
 Part: TypeAlias = "str | Weighted"
 
 
-def read_parentheses(text: str, *, square: bool) -> tuple[Part, ...]:
+def read_parentheses(text: str, *, square: bool, depth: int = 0) -> tuple[Part, ...]:
     """The parts of a prompt of A1111 or, without `square` brackets, of ComfyUI. Unbalanced brackets are text."""
-    opening = "([" if square else "("
+    closing = {**_closing(text, "()"), **(_closing(text, "[]") if square else {})} if depth < DEEPEST else {}
     parts: list[Part] = []
     plain = ""
     position = 0
@@ -42,7 +44,7 @@ def read_parentheses(text: str, *, square: bool) -> tuple[Part, ...]:
             plain += text[position : position + 2]
             position += 2
             continue
-        end = _closing(text, position) if text[position] in opening else None
+        end = closing.get(position)
         inner = text[position + 1 : end] if end is not None else ""
         if end is None or (text[position] == "[" and _SCHEDULE.search(inner)):
             plain += text[position]
@@ -50,19 +52,20 @@ def read_parentheses(text: str, *, square: bool) -> tuple[Part, ...]:
             continue
         if plain:
             parts.append(plain)
-        parts.append(_bracketed(text[position], inner, square=square))
+        parts.append(_bracketed(text[position], inner, square=square, depth=depth + 1))
         plain, position = "", end + 1
     return (*parts, plain) if plain else tuple(parts)
 
 
-def read_compel(text: str) -> tuple[Part, ...]:
+def read_compel(text: str, depth: int = 0) -> tuple[Part, ...]:
     """The parts of a prompt of compel, diffusers' and InvokeAI's weighting. Parentheses alone weigh nothing."""
+    closing = _closing(text, "()") if depth < DEEPEST else {}
     parts: list[Part] = []
     plain = ""
     position = 0
     while position < len(text):
         word = _COMPEL_WORD.match(text, position) if not plain or not plain[-1].isalnum() else None
-        end = _closing(text, position) if text[position] == "(" else None
+        end = closing.get(position)
         if text[position] == "\\":
             plain += text[position : position + 2]
             position += 2
@@ -72,7 +75,7 @@ def read_compel(text: str) -> tuple[Part, ...]:
         elif end is not None:
             suffix = _COMPEL_SUFFIX.match(text, end + 1)
             weight = _compel_weight(suffix[0]) if suffix else 1.0
-            parts += [plain, Weighted(read_compel(text[position + 1 : end]), weight)]
+            parts += [plain, Weighted(read_compel(text[position + 1 : end], depth + 1), weight)]
             plain, position = "", suffix.end() if suffix else end + 1
         else:
             plain += text[position]
@@ -102,28 +105,26 @@ def _written(parts: Iterable[Part], weigh: Callable[[str, float], str]) -> str:
     return "".join(each())
 
 
-def _bracketed(bracket: str, inner: str, *, square: bool) -> Weighted:
+def _bracketed(bracket: str, inner: str, *, square: bool, depth: int) -> Weighted:
     explicit = _EXPLICIT.fullmatch(inner) if bracket == "(" else None
     if explicit:
-        return Weighted(read_parentheses(explicit[1], square=square), float(explicit[2]))
-    return Weighted(read_parentheses(inner, square=square), STEP if bracket == "(" else 1 / STEP)
+        return Weighted(read_parentheses(explicit[1], square=square, depth=depth), float(explicit[2]))
+    return Weighted(read_parentheses(inner, square=square, depth=depth), STEP if bracket == "(" else 1 / STEP)
 
 
-def _closing(text: str, position: int) -> int | None:
-    """The position of the bracket that closes the one at `position`."""
-    opening, depth = text[position], 0
-    closing = {"(": ")", "[": "]"}[opening]
-    while position < len(text):
-        if text[position] == "\\":
-            position += 1
-        elif text[position] == opening:
-            depth += 1
-        elif text[position] == closing:
-            depth -= 1
-            if not depth:
-                return position
-        position += 1
-    return None
+def _closing(text: str, brackets: str) -> dict[int, int]:
+    """The position of every opening bracket that is closed, and of the one that closes it."""
+    pairs: dict[int, int] = {}
+    pending: list[int] = []
+    escaped = False
+    for position, character in enumerate(text):
+        if escaped or character == "\\":
+            escaped = not escaped
+        elif character == brackets[0]:
+            pending.append(position)
+        elif character == brackets[1] and pending:
+            pairs[pending.pop()] = position
+    return pairs
 
 
 def _compel_weight(suffix: str) -> float:

@@ -1,8 +1,9 @@
 """How embeddings are named in prompts: one reading of the rules for the loader, its report and the translator.
 
-A prompt is read as words and single signs. A name is found only where whole words begin and end, in any case, any
-spelling of the same characters and any amount of white space; of two names that fit, the longer wins. So a name never
-starts inside a word or inside another name, and the order in which names were loaded means nothing.
+A prompt is read as words and single signs, as CLIP's vocabulary has them. A name is found only where whole words
+begin and end, in any case, any spelling of the same characters and any white space between its words and signs; of two
+names that fit, the longer wins. So a name never starts inside a word or inside another name, and the order in which
+names were loaded means nothing.
 
 Source: A1111's `textual_inversion.py` (the bare name, any case), ComfyUI's `sd1_clip.py` (`embedding:`, folders,
 suffixes), InvokeAI's and diffusers' `<name>`, SwarmUI's `<embed:name>`.
@@ -271,7 +272,7 @@ def _folded(word: str) -> str:
 
 
 def _joined(pieces: Sequence[_Piece]) -> str:
-    return "".join(f" {piece.text}" if piece.apart and i else piece.text for i, piece in enumerate(pieces))
+    return " ".join([piece.text for piece in pieces])
 
 
 def _bare_name(name: str) -> str:

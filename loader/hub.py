@@ -94,7 +94,7 @@ def _download(repository: str, options: HubOptions) -> str:
     missing = ""
     for name in _file_names(options):
         try:
-            return str(hf_hub_download(repository, name, **arguments))
+            return hf_hub_download(repository, name, **arguments)  # pyright: ignore[reportUnknownVariableType]
         except LocalEntryNotFoundError:
             missing = f"{name!r} is not in the cache, and the Hub cannot be reached; go online once, or pass a path"
         except EntryNotFoundError:

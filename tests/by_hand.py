@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from loanword import Embedding, Vectors
+from loanword import TEXT_ENCODERS, Embedding, Vectors
 from transformers import BatchEncoding
 
-WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280, "t5xxl": 4096}
 
-
-def embedding(name, count=3, keys=("clip_l",), seed=None, scale=0.5, dtype="float32", **fields):
+def embedding(name, count=3, keys=("clip_l",), *, seed=None, scale=0.5, dtype="float32", **fields):
     """An embedding of random vectors, always the same for the same arguments."""
     random = np.random.default_rng(sum(map(ord, name)) if seed is None else seed)
-    arrays = {key: random.standard_normal((count, WIDTHS.get(key, 0) or key[1])).astype(np.float32) for key in keys}
+    arrays = {key: random.standard_normal((count, TEXT_ENCODERS[key].width)).astype(np.float32) for key in keys}
     vectors = {key: Vectors.from_numpy(array * scale, dtype) for key, array in arrays.items()}
     return Embedding(name, vectors, **fields)
 
@@ -56,13 +54,22 @@ class HandTokenizer:
     def ids(self, text, limit):
         leading, trailing = self.frame()
         inner = []
-        for part in self.prompts.get(text, [text]):
+        for part in self.parts_of(text):
             if isinstance(part, Embedding):
                 inner += self.rows[part.name]
             else:
                 inner += self.plain(part, add_special_tokens=False)["input_ids"]
         room = len(inner) if limit is None else limit - len(leading) - len(trailing)
         return leading + inner[:room] + trailing
+
+    def parts_of(self, text):
+        """The parts of a text that is one of the prompts, or that holds one in a template's midst."""
+        for prompt, parts in self.prompts.items():
+            before, found, after = text.partition(prompt)
+            if found:
+                rest = [before + parts[0], *parts[1:]] if isinstance(parts[0], str) else [before, *parts]
+                return [*rest[:-1], rest[-1] + after] if isinstance(rest[-1], str) else [*rest, after]
+        return [text]
 
     def frame(self):
         """What the tokenizer puts before and after every text."""
@@ -74,7 +81,7 @@ class HandTokenizer:
 def unused_rows(encoder, count):
     """Ids below CLIP's start and end tokens (the highest id must stay the end token's) that no prompt here has."""
     rows = encoder.get_input_embeddings().weight.shape[0]
-    last = 49000 if rows > 49000 else rows
+    last = min(rows, 49000)
     return list(range(last - count, last))
 
 
