@@ -17,23 +17,16 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import Damaged, FileError, UnsafePickle
-from .payload import Tensor
-from .pickle_names import BY_LINES, NAMES, Named, TorchDtype, Unbuilt, refused, with_state
-from .tensor_views import ITEMSIZES
+from .pickle_names import BY_LINES, NAMES, refused, with_state
+from .pickle_values import Named, Unbuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .payload import Tree
-
 LARGEST_PICKLE = 4 * 1024 * 1024
 """Bytes of a pickle whose numbers lie outside of it."""
 MOST_INSTRUCTIONS = 400_000
-MOST_VALUES = 400_000
-"""Values of a tree with each occurrence of a shared one counted, 64 characters of text counting as one more."""
-DEEPEST = 32
 LONGEST_NAME = 1000
-SPARE_BYTES = 64 * 1024 * 1024
 
 _U4 = struct.Struct("<I").unpack_from
 _U8 = struct.Struct("<Q").unpack_from
@@ -48,56 +41,12 @@ _CUT = "its pickle is cut short or contradicts itself; download it again"
 def load(data: bytes, start: int, persistent: Callable[[object], object]) -> tuple[Any, int]:
     """What the pickle at `start` describes, and where it ends. `persistent` gives what a persistent id stands for.
 
-    The value may still contain what is not allowed in a tree: see `tree_of`.
+    The value may still contain what is not allowed in a tree: see `pickle_tree.tree_of`.
     """
     try:
         return _run(data, start, persistent)
     except (IndexError, KeyError, struct.error, UnicodeDecodeError):
         raise Damaged(_CUT) from None
-
-
-def tree_of(value: Any, file_size: int) -> Tree:
-    """`value`, where it is a tree of plain values; raises Damaged where it is not, or is out of proportion.
-
-    Goes down level by level, so that neither a cycle nor a value that refers to another a billion times over costs
-    more than any other.
-    """
-    level: list[Any] = [value]
-    weight = 0
-    numbers = 0
-    for _ in range(DEEPEST):
-        below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is str or kind is bytes:
-                weight += len(item) >> 6
-            elif kind in _LEAVES:
-                continue
-            elif kind is Tensor:
-                size = ITEMSIZES[item.dtype]
-                for length in item.shape:
-                    size *= length
-                numbers += size
-            elif isinstance(item, dict):
-                below.extend(item)
-                below.extend(item.values())
-            elif kind in _HOLDERS:
-                below.extend(item)
-            else:
-                raise Damaged("its pickle holds a class or a storage where a value belongs; download it again")
-            if len(below) > MOST_VALUES:
-                break
-        weight += len(level) + len(below)
-        if weight > MOST_VALUES or numbers > 2 * file_size + SPARE_BYTES:
-            raise Damaged("its pickle unfolds to far more than the file holds; no program saves an embedding like that")
-        if not below:
-            return value
-        level = below
-    raise Damaged(f"its pickle is nested more than {DEEPEST} deep; no program saves an embedding like that")
-
-
-_LEAVES = frozenset((int, float, bool, type(None), TorchDtype))
-_HOLDERS = frozenset((list, tuple, set, frozenset))
 
 
 def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tuple[Any, int]:  # noqa: PLR0915

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..embeddings.embedding import Vectors
 from ..embeddings.errors import CannotWrite, shortened
 from .payload import ParameterDict, Tensor
+from .pickle_numpy import NUMPY_TYPES
+from .pickle_torch import STORAGES
 from .tensor_views import ITEMSIZES, row_major
 
 if TYPE_CHECKING:
@@ -22,34 +24,10 @@ if TYPE_CHECKING:
 
     from ..embeddings.dtypes import Buffer
 
-STORAGES = {
-    "float64": "Double",
-    "float32": "Float",
-    "float16": "Half",
-    "bfloat16": "BFloat16",
-    "int64": "Long",
-    "int32": "Int",
-    "int16": "Short",
-    "int8": "Char",
-    "uint8": "Byte",
-    "bool": "Bool",
-    "complex128": "ComplexDouble",
-    "complex64": "ComplexFloat",
-}
-"""The number types that torch has a storage class for; others are bytes of which the tensor says the type."""
 NUMPY_CODES = {
-    "float64": "<f8",
-    "float32": "<f4",
-    "float16": "<f2",
-    "int64": "<i8",
-    "int32": "<i4",
-    "int16": "<i2",
-    "int8": "|i1",
-    "uint64": "<u8",
-    "uint32": "<u4",
-    "uint16": "<u2",
-    "uint8": "|u1",
-    "bool": "|b1",
+    dtype: ("|" if ITEMSIZES[dtype] == 1 else "<") + code
+    for code, dtype in NUMPY_TYPES.items()
+    if not dtype.startswith("complex")
 }
 DEEPEST = 30
 

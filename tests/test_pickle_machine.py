@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loanword.converters import pickle_machine
 from loanword.converters.payload import Tensor
-from loanword.converters.pickle_machine import DEEPEST, load, tree_of
-from loanword.converters.pickle_names import NAMES, ObjectArray
+from loanword.converters.pickle_machine import load
+from loanword.converters.pickle_names import NAMES
+from loanword.converters.pickle_numpy import ObjectArray
+from loanword.converters.pickle_tree import DEEPEST, tree_of
 from loanword.embeddings.errors import Damaged, FileError, LoanwordError, UnsafePickle
 from pickle_parts import called, dict_of, list_of, name, number, pickle_of, text, tuple_of
 
@@ -118,6 +120,17 @@ def test_both_spellings_of_numpys_modules_are_known(core):
     array, scalar = tree(content)
     assert array.shape == (2,)
     assert scalar == 7
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn"])
+def test_arrays_of_ml_dtypes_become_tensors(dtype):
+    order = tuple_of(b"K\x03", text("<"), b"N", b"N", b"N", b"K\x02", b"K\x02", b"K\x40")
+    made = called("numpy", "dtype", name("ml_dtypes", dtype), b"\x89", b"\x88") + order + b"b"
+    array = called("numpy._core.multiarray", "_reconstruct", name("numpy", "ndarray"), b"K\0\x85", b"C\x01b")
+    data = bytes(range(8 if dtype == "bfloat16" else 4))
+    state = tuple_of(b"K\x01", b"K\x02K\x02\x86", made, b"\x89", b"C" + bytes([len(data)]) + data)
+    found = tree(pickle_of(array + state + b"b"))
+    assert (found.dtype, found.shape, bytes(found.fetch())) == (dtype, (2, 2), data)
 
 
 def test_an_array_that_occurs_twice_is_the_same_tensor():

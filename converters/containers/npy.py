@@ -16,8 +16,9 @@ from ...embeddings.embedding import Vectors
 from ...embeddings.errors import Damaged, NotAnEmbedding, UnrecognisedFormat
 from ..container import Container, Opened
 from ..payload import Tensor
-from ..pickle_machine import load, tree_of
-from ..pickle_names import NUMPY_TYPES, ObjectArray
+from ..pickle_machine import load
+from ..pickle_numpy import NUMPY_TYPES, ObjectArray
+from ..pickle_tree import tree_of
 from ..pickle_writer import numbers_of, numpy_code, object_array_pickle
 from ..tensor_views import ITEMSIZES, Storage, row_major, tensor_view
 from .plain_pickle import LARGEST_FILE, no_storage

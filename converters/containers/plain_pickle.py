@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...embeddings.errors import Damaged, NotAnEmbedding
 from ..container import Container, Opened
-from ..pickle_machine import load, tree_of
+from ..pickle_machine import load
+from ..pickle_tree import tree_of
 from ..pickle_writer import numpy_pickle
 from .torch_legacy import MAGIC
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import Damaged, UnrecognisedFormat
 from ..container import Container, Opened
-from ..pickle_machine import LARGEST_PICKLE, load, tree_of
-from ..pickle_names import PARAMETER_DICT, Named, StorageType
+from ..pickle_machine import LARGEST_PICKLE, load
+from ..pickle_torch import PARAMETER_DICT
+from ..pickle_tree import tree_of
+from ..pickle_values import Named, StorageType
 from ..pickle_writer import plain_pickle, torch_pickle
 from ..tensor_views import Storage
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import Damaged, NotAnEmbedding, UnrecognisedFormat
 from ..container import Container, Opened
-from ..pickle_machine import LARGEST_PICKLE, load, tree_of
-from ..pickle_names import StorageType
+from ..pickle_machine import LARGEST_PICKLE, load
+from ..pickle_tree import tree_of
+from ..pickle_values import StorageType
 from ..source import Source
 from ..tar_archive import files_of
 from ..tensor_views import Storage, tensor_view

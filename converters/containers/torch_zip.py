@@ -14,8 +14,9 @@ from zlib import crc32
 
 from ...embeddings.errors import Damaged, NotAnEmbedding, shortened
 from ..container import Container, Opened
-from ..pickle_machine import LARGEST_PICKLE, load, tree_of
-from ..pickle_names import StorageType
+from ..pickle_machine import LARGEST_PICKLE, load
+from ..pickle_tree import tree_of
+from ..pickle_values import StorageType
 from ..pickle_writer import torch_pickle
 from ..tensor_views import Storage
 from ..zip_archive import STORED, ZipArchive, quoted, zipped
