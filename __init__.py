@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .converters.bundles import bundle, unbundle
+    from .converters.collection import embeddings_in, prompt_names
     from .converters.container import all_containers as containers
     from .converters.files import Identity, identify, read, read_all
     from .converters.format import all_formats as formats
@@ -74,11 +75,13 @@ __all__ = [
     "check_prompt",
     "containers",
     "convert",
+    "embeddings_in",
     "formats",
     "identify",
     "load_textual_inversion",
     "loaded",
     "patch_diffusers",
+    "prompt_names",
     "read",
     "read_all",
     "references_in",
@@ -94,6 +97,7 @@ __all__ = [
 
 _MODULES = {
     "converters.bundles": ("bundle", "unbundle"),
+    "converters.collection": ("embeddings_in", "prompt_names"),
     "converters.container": ("all_containers as containers",),
     "converters.files": ("Identity", "identify", "read", "read_all"),
     "converters.format": ("all_formats as formats",),

@@ -434,3 +434,24 @@ def test_the_plain_path_loads_no_heavy_library():
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "checkout")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert not {"numpy", "torch", "rich", "PIL", "safetensors"} & set(done.stdout.split())
+
+
+def test_prompt_translates_names_and_weights():
+    result = loan("prompt", "a cat, (STYLE:1.2), [xl]", "--to", "comfyui", "-e", "in")
+    assert (result.exit_code, result.stdout) == (0, "a cat, (embedding:style:1.2), (embedding:xl:0.9091)\n")
+    result = loan("prompt", "a cat, (embedding:style:1.2)", "--to", "a1111")
+    assert (result.exit_code, result.stdout) == (0, "a cat, (style:1.2)\n")
+
+
+def test_prompt_says_which_embeddings_are_used_and_which_are_missing():
+    result = loan("prompt", "a cat, embedding:style.pt, embedding:stile, xl", "-e", "in")
+    assert result.exit_code == 1
+    rows = [re.split(r"  +", line) for line in result.stdout.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["embedding:style.pt", "style"], ["xl", "xl"]]
+    assert result.stderr == "no embedding is called 'stile'; did you mean 'style'?\n"
+
+
+def test_prompt_knows_the_name_inside_a_file_where_a_name_is_announced():
+    loanword.write(embedding("new").renamed("newer"), "in/newer.pt")
+    result = loan("prompt", "embedding:new, new", "--to", "a1111", "-e", "in")
+    assert result.stdout == "newer, new\n"

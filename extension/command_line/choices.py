@@ -73,6 +73,13 @@ def dtypes() -> Iterable[str]:
     return DTYPES
 
 
+def syntaxes() -> Iterable[str]:
+    """Keys of the ways to name embeddings in prompts."""
+    from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES
+
+    return PROMPT_SYNTAXES
+
+
 def encoders() -> Iterable[str]:
     """Keys of the text encoders."""
     from ...embeddings.text_encoders import TEXT_ENCODERS
