@@ -56,6 +56,13 @@ def _default_dict(arguments: Arguments) -> dict[Any, Any]:
     return {}
 
 
+def _counter(arguments: Arguments) -> dict[Any, Any]:
+    """`Counter({…})`."""
+    if len(arguments) != 1 or type(arguments[0]) is not dict:
+        raise misused("a Counter")
+    return arguments[0]
+
+
 def _attributes(arguments: Arguments) -> Attributes:
     """`SimpleNamespace()`, its attributes to follow."""
     if arguments:
@@ -119,6 +126,7 @@ NAMES: Rows = {
     **pickle_numpy.ROWS,
     ("collections", "OrderedDict"): Named(_ordered_dict),
     ("collections", "defaultdict"): Named(_default_dict),
+    ("collections", "Counter"): Named(_counter),
     ("argparse", "Namespace"): _NAMESPACE,
     ("types", "SimpleNamespace"): _NAMESPACE,
     ("datetime", "datetime"): Named(_moment),

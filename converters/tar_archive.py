@@ -27,7 +27,8 @@ def files_of(source: Source) -> dict[str, tuple[int, int]]:
         block = bytes(source.read(position, BLOCK)) if position < source.size else bytes(BLOCK)
         if block == bytes(BLOCK):
             return files
-        _check_sum(block)
+        if not is_header(block):
+            raise Damaged(f"looks like a tar archive, a header in it fails its checksum; {_AGAIN}")
         begin = position + BLOCK
         end = begin + _octal(block[124:136])
         if end > source.size:
@@ -44,10 +45,17 @@ def files_of(source: Source) -> dict[str, tuple[int, int]]:
     raise Damaged(f"a tar archive of more than {MOST_FILES} files; unpack it and read those")
 
 
-def _check_sum(block: bytes) -> None:
-    """Raise Damaged where a header's checksum, made with blanks in its own place, is not that of its bytes."""
-    if sum(block) - sum(block[148:156]) + 8 * 32 != _octal(block[148:156]):
-        raise Damaged(f"looks like a tar archive, a header in it fails its checksum; {_AGAIN}")
+def is_header(block: bytes) -> bool:
+    """Whether a checksum, made with blanks in its own place, says that this is the header of a file in an archive.
+
+    Some programs added signed bytes, and tar readers take that too.
+    """
+    told = block[148:156].strip(b" \0")
+    if not told or told.strip(b"01234567"):
+        return False
+    others = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(others)
+    return int(told, 8) in (unsigned, unsigned - 256 * sum(byte > 127 for byte in others))
 
 
 def _octal(field: bytes) -> int:

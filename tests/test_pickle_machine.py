@@ -78,6 +78,7 @@ def test_a_value_that_occurs_twice_is_shared_as_it_was():
     [
         (collections.OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
         (collections.defaultdict(list, {"a": [1]}), {"a": [1]}),
+        (collections.Counter("aab"), {"a": 2, "b": 1}),
         (argparse.Namespace(lr=0.5, name="cat"), {"lr": 0.5, "name": "cat"}),
         (types.SimpleNamespace(lr=0.5), {"lr": 0.5}),
         (dt.datetime.fromisoformat("2023-01-31T09:05:07"), "2023-01-31T09:05:07"),
@@ -152,7 +153,7 @@ def test_an_array_that_occurs_twice_is_the_same_tensor():
         ("torch._utils", "_rebuild_sparse_tensor"),
         ("torch.jit", "load"),
         ("collections", "OrderedDict.fromkeys"),
-        ("collections", "Counter"),
+        ("collections", "ChainMap"),
         ("torch.serialization", "os.system"),
         ("numpy", "memmap"),
         ("functools", "partial"),

@@ -636,6 +636,14 @@ def test_the_identities_of_zip_and_old_files_are_not_mixed():
         opened(old_file(pickle_of(a1111(tensor())), {"0": (768, CONTENT)}))
 
 
+def both_old_and_tar():
+    """An old torch file in which a tar reader finds the header of a file."""
+    content = bytearray(old_file(pickle_of(a1111(tensor(legacy=True), "c" * 300)), {"0": (768, CONTENT)}))
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    return bytes(content)
+
+
 OLD = pickle_of(a1111(tensor(legacy=True)))
 OLD_FILES = {
     "a storage too short": old_file(OLD, {"0": (700, CONTENT[:2800])}),
@@ -647,6 +655,7 @@ OLD_FILES = {
     "another key": old_file(OLD, {"0": (768, CONTENT)}, ["1"]),
     "something behind": old_file(OLD, {"0": (768, CONTENT)}) + b"x",
     "one byte less": old_file(OLD, {"0": (768, CONTENT)})[:-1],
+    "a tar archive, too": both_old_and_tar(),
     "another version": old_file(OLD, {"0": (768, CONTENT)}).replace(b"M\xe9\x03", b"M\xea\x03"),
     "big-endian": old_file(OLD, {"0": (768, CONTENT)}).replace(b"\x88u.", b"\x89u."),
 }

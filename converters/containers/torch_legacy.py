@@ -21,6 +21,7 @@ from ..pickle_torch import PARAMETER_DICT
 from ..pickle_tree import tree_of
 from ..pickle_values import Named, StorageType
 from ..pickle_writer import plain_pickle, torch_pickle
+from ..tar_archive import BLOCK, is_header
 from ..tensor_views import Storage
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _AGAIN = "download it again"
 def open_torch_legacy(source: Source) -> Opened:
     """The tree of the object's pickle, its tensors to be fetched from behind the pickles."""
     data = bytes(source.read(0, min(source.size, LARGEST_PICKLE)))
+    if is_header(data[:BLOCK]):
+        raise Damaged("is an old torch file and a tar archive at once; programs would differ in which one they read")
     if not data.startswith(MAGIC + VERSION):
         raise UnrecognisedFormat("an old torch file of another version than 1001; save it again with a newer torch")
     machine, position = load(data, len(MAGIC + VERSION), _no_storage)
