@@ -1,6 +1,7 @@
 # Every target makes the environments it needs, in .venv* beside this file: it works in a fresh clone.
 #
-#   make demo     sample files in every format, converted for every program
+#   make demo     sample files in every format, converted for every program; embeddings in a pipeline
+#                 (MODEL=PATH: in a real SDXL model instead of a tiny random one)
 #   make test     everything that CI runs
 #   make bench    speed, as ratios to torch, safetensors and diffusers
 #   make lint     ruff, pyright
@@ -29,6 +30,7 @@ help:
 
 demo: .venv/ready
 	PYTHONPATH=tests $(py) docs/demo.py
+	PYTHONPATH=tests $(py) docs/demo_pipeline.py $(if $(MODEL),--model "$(MODEL)")
 
 test: lint test-main test-pythons test-old-transformers
 

@@ -38,9 +38,22 @@ def library(tmp_path, monkeypatch):
     Path("embeddings/page.pt").write_text("<!DOCTYPE html><html>not found</html>")
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", [block for block in blocks("python") if "diffusers" not in block])
 def test_python_examples_run(block):
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers")
+@pytest.mark.parametrize("block", [block for block in blocks("python") if "diffusers" in block])
+def test_diffusers_examples_run(block):
+    pytest.importorskip("diffusers")
+    import tiny_pipelines
+
+    tiny_pipelines.sdxl().save_pretrained("my-sdxl-model")
+    try:
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    finally:
+        loanword.unpatch_diffusers()
 
 
 @pytest.mark.parametrize("block", blocks("console"))
