@@ -19,8 +19,6 @@ from .writing import keep_originals, plan, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
     from .source import Readable
     from .writing import Form
 
@@ -48,7 +46,7 @@ class Outcome:
 
     found: Found
     kind: Literal["done", "skipped", "failed"]
-    paths: tuple[Path, ...] = ()
+    paths: tuple[str, ...] = ()
     reason: str = ""
     """One line, without the file's own path."""
     warnings: tuple[str, ...] = ()
@@ -79,14 +77,14 @@ class Conversion:
     encoder: str | None = None
     overwrite: bool = False
     dry_run: bool = False
-    written: list[Path] = field(default_factory=list["Path"])
+    written: list[str] = field(default_factory=list[str])
     origins: dict[str, str] = field(default_factory=dict[str, str])
     """What became of which file, by place."""
 
     def convert(self, found: Found) -> Outcome:
         """Convert one file; raises what reading and rendering it raise."""
         folder, files = plan(found.source(), self._place_of(found), self.form, name=self.name, encoder=self.encoder)
-        paths = tuple(folder / file.name for file in files)
+        paths = tuple(os.path.join(folder, file.name) for file in files)
         if problem := self._taken(found, paths):
             return problem
         keep_originals(files, folder)
@@ -106,7 +104,7 @@ class Conversion:
             return os.path.join(os.path.dirname(found.path), "")
         return os.path.join(self.destination, found.below, "") if found.below else self.destination
 
-    def _taken(self, found: Found, paths: tuple[Path, ...]) -> Outcome | None:
+    def _taken(self, found: Found, paths: tuple[str, ...]) -> Outcome | None:
         """Why `found` cannot have its places, if it cannot; from now on they are its own."""
         for path in paths:
             if (other := self.origins.setdefault(_key(path), found.path)) != found.path:
@@ -178,6 +176,6 @@ def _without_magic(pattern: str) -> str:
     return pattern
 
 
-def _key(path: Path) -> str:
+def _key(path: str) -> str:
     """The same for every spelling of a place, upper and lower case included where the system makes no difference."""
     return os.path.normcase(os.path.abspath(path))

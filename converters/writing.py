@@ -111,7 +111,7 @@ def write(
     flushed (`atomic.flush`), once for many.
     """
     folder, form = _placed(destination, Form(format, target, container, dtype))
-    return put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable)
+    return [*map(Path, put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable))]
 
 
 def convert(
@@ -133,7 +133,7 @@ def convert(
     """
     folder, files = plan(source, destination, Form(format, target, container, dtype), name=name, encoder=encoder)
     keep_originals(files, folder)
-    return put(files, folder, overwrite=overwrite, durable=durable)
+    return [*map(Path, put(files, folder, overwrite=overwrite, durable=durable))]
 
 
 def names_file(destination: Destination) -> bool:
@@ -149,34 +149,34 @@ def _known_suffixes() -> frozenset[str]:
 
 def plan(
     source: Readable, destination: Destination, form: Form, *, name: str | None = None, encoder: str | None = None
-) -> tuple[Path, list[Rendered]]:
+) -> tuple[str, list[Rendered]]:
     """The files that `convert` would write, and the folder they would go into."""
     found = [with_original_hash(each) for each in read_all(source, name=name, encoder=encoder)]
     folder, form = _placed(destination, form)
     return folder, _rendered(found, form)
 
 
-def keep_originals(files: Sequence[Rendered], folder: Path) -> None:
+def keep_originals(files: Sequence[Rendered], folder: str) -> None:
     """Raise CannotWrite where one of the files would replace a file that their embeddings were read from."""
     for file in files:
-        path = folder / file.name
-        if path.exists() and any(_is_from(each, path) for each in file.embeddings):
+        path = os.path.join(folder, file.name)
+        if os.path.exists(path) and any(_is_from(each, path) for each in file.embeddings):
             raise CannotWrite(f"{path}: would replace the original, which always stays; write elsewhere")
 
 
-def _is_from(embedding: Embedding, path: Path) -> bool:
+def _is_from(embedding: Embedding, path: str) -> bool:
     origin = embedding.provenance.path
-    return origin is not None and os.path.exists(origin) and path.samefile(origin)
+    return origin is not None and os.path.exists(origin) and os.path.samefile(path, origin)
 
 
-def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bool) -> list[Path]:
+def put(files: Sequence[Rendered], folder: str, *, overwrite: bool, durable: bool) -> list[str]:
     """Write all files or none: where one fails, those that were new are taken back."""
-    paths = [folder / file.name for file in files]
+    paths = [os.path.join(folder, file.name) for file in files]
     if not overwrite and len(files) > 1:
         for path in paths:
             if os.path.lexists(path):
                 raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
-    written: list[Path] = []
+    written: list[str] = []
     try:
         for path, file in zip(paths, files, strict=True):
             write_atomic(
@@ -186,7 +186,7 @@ def put(files: Sequence[Rendered], folder: Path, *, overwrite: bool, durable: bo
     except LoanwordError:
         if not overwrite:
             for path in written:
-                path.unlink()
+                os.unlink(path)
         raise
     return paths
 
@@ -203,12 +203,14 @@ def with_original_hash(embedding: Embedding) -> Embedding:
     return embedding.replace(provenance=replace(origin, ancestor_sha256=digest.hexdigest()))
 
 
-def _placed(destination: Destination, form: Form) -> tuple[Path, Form]:
+def _placed(destination: Destination, form: Form) -> tuple[str, Form]:
     """The folder to write into, and the form with what a destination that is a file says: its stem and suffix."""
-    path = Path(destination)
-    if not names_file(destination):
+    path = os.fspath(destination)
+    if not names_file(path):
         return path, form
-    return path.parent, replace(form, stem=path.stem, suffix=path.suffix)
+    folder, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
+    return folder, replace(form, stem=stem, suffix=suffix)
 
 
 def _rendered(embeddings: Embedding | Iterable[Embedding], form: Form) -> list[Rendered]:
@@ -257,9 +259,9 @@ def _groups(embeddings: Sequence[Embedding], form: Form) -> list[Sequence[Embedd
 def _in_format(embeddings: Sequence[Embedding], form: Form) -> list[Rendered]:
     if form.container == CONCEPT_FOLDER:
         return _concept_folder(embeddings[0])
-    row, container = _form_of(embeddings, form)
+    row, container, draft = _form_of(embeddings, form)
     stem = form.stem or _joint_stem(embeddings)
-    return [_file(stem, tuple(embeddings), row, container, form.suffix)]
+    return [_saved(stem, tuple(embeddings), row, container, form.suffix, draft)]
 
 
 def _concept_folder(embedding: Embedding) -> list[Rendered]:
@@ -267,11 +269,14 @@ def _concept_folder(embedding: Embedding) -> list[Rendered]:
     row, container = format_named("diffusers"), container_named("safetensors")
     files = [_file("learned_embeds", (embedding,), row, container, None)]
     texts = [Rendered(name, text.encode(), row.key, CONCEPT_FOLDER) for name, text in concept_files(embedding).items()]
-    return [replace(file, name=f"{stem}/{file.name}") for file in (*files, *texts)]
+    return [replace(file, name=os.path.join(stem, file.name)) for file in (*files, *texts)]
 
 
-def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Container]:
-    """The format and container to write: the named ones, else the usual ones for the suffix and the embedding."""
+def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Container, Draft]:
+    """The format and container to write, and what the format makes of the embeddings.
+
+    They are the named ones, else the first that can hold the embeddings of those that are usual for the suffix.
+    """
     suffix = (
         form.suffix or (container_named(form.container).suffixes[0] if form.container else ".safetensors")
     ).lower()
@@ -285,15 +290,11 @@ def _form_of(embeddings: Sequence[Embedding], form: Form) -> tuple[Format, Conta
             place = form.container or form.suffix
             written = [key for key in row.containers if container_named(key).save is not None]
             refusal = CannotWrite(f"{row.title} is not written as {place}; choose from {', '.join(written)}")
-        elif form.format:
-            return row, container
         else:
             try:
-                row.build(embeddings)
+                return row, container, row.build(embeddings)
             except CannotWrite as error:
                 refusal = error
-            else:
-                return row, container
     raise refusal
 
 
@@ -310,9 +311,16 @@ def _container_for(row: Format, form: Form) -> Container | None:
 def _file(
     stem: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, suffix: str | None
 ) -> Rendered:
-    if row.build is None or container.save is None:
-        raise CannotWrite(f"{row.title} cannot be written as {container.title}")
-    draft = row.build(embeddings)
+    if row.build is None:
+        raise CannotWrite(f"{row.title} cannot be written alone; choose one of the other formats")
+    return _saved(stem, embeddings, row, container, suffix, row.build(embeddings))
+
+
+def _saved(
+    stem: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, suffix: str | None, draft: Draft
+) -> Rendered:
+    if container.save is None:
+        raise CannotWrite(f"{container.title} files are only read; choose another container")
     content = container.save(Draft(draft.tree, {**metadata_of(embeddings), **draft.metadata}))
     return Rendered(stem + (suffix or container.suffixes[0]), content, row.key, container.key, embeddings)
 
@@ -330,12 +338,13 @@ def _with_distinct_names(files: list[Rendered]) -> list[Rendered]:
     taken: set[str] = set()
     distinct: list[Rendered] = []
     for file in files:
-        path, number = Path(file.name), 1
-        while str(path).casefold() in taken:
+        name, number = file.name, 1
+        while name.casefold() in taken:
             number += 1
-            path = Path(file.name).with_name(f"{Path(file.name).stem}-{number}{Path(file.name).suffix}")
-        taken.add(str(path).casefold())
-        distinct.append(replace(file, name=str(path)) if number > 1 else file)
+            stem, suffix = os.path.splitext(file.name)
+            name = f"{stem}-{number}{suffix}"
+        taken.add(name.casefold())
+        distinct.append(replace(file, name=name) if number > 1 else file)
     return distinct
 
 

@@ -170,7 +170,7 @@ def base_model_of(encoders: Iterable[str], architecture: str | None = None) -> s
     `architecture` is a file's `modelspec.architecture`, which settles what the encoders leave open.
     """
     keys = frozenset(encoders)
-    candidates = [model for model in BASE_MODELS.values() if keys and keys <= frozenset(model.encoders)]
+    candidates = _models_with(keys)
     if architecture:
         declared = [model for model in candidates if _is_called(model, architecture)]
         if declared:
@@ -178,6 +178,12 @@ def base_model_of(encoders: Iterable[str], architecture: str | None = None) -> s
     exact = [model for model in candidates if keys == frozenset(model.encoders)]
     fitting = exact or candidates
     return fitting[0].key if len(fitting) == 1 else None
+
+
+@functools.cache
+def _models_with(encoders: frozenset[str]) -> tuple[BaseModel, ...]:
+    """The base models that use all of `encoders`; none where there are no encoders."""
+    return tuple(model for model in BASE_MODELS.values() if encoders and encoders <= frozenset(model.encoders))
 
 
 def _is_called(model: BaseModel, architecture: str) -> str:

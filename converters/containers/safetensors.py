@@ -33,6 +33,7 @@ _HOLE_WIDTH, _LABELLED_WIDTH = 1280, 768
 _Leaf: TypeAlias = "tuple[int, str, str, Vectors | Tensor]"
 """The rank of a tensor's dtype in a file, its name, its dtype's code, itself."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _CODES = {name: (rank, code) for rank, (code, (name, _)) in enumerate(DTYPES.items())}
 
 
@@ -166,7 +167,7 @@ def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 def _encoded(header: dict[str, Any]) -> bytes:
     """The header as the library writes it: compact, UTF-8, filled up with spaces to a multiple of 8."""
     try:
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        text = _JSON.encode(header).encode()
     except UnicodeEncodeError:
         raise CannotWrite("a name holds half a character (a lone surrogate), safetensors cannot; rename it") from None
     return text + b" " * (-len(text) % 8)
