@@ -71,11 +71,11 @@ def made_report(folder):
         results |= {result["path"]: result for result in map(json.loads, output.read_text().splitlines())}
     for entry in entries:
         if entry["file"]:
-            entry["result"] = results.get(
-                str(folder / entry["file"]), {"verdict": "crash", "message": "the process died"}
-            )
-            entry["result"]["marker"] = os.path.exists(entry["forbid"]["marker"])
             entry["path"] = str(folder / entry["file"])
+            entry["result"] = results.get(entry["path"], {"verdict": "crash", "message": "the process died"})
+            entry["result"]["marker"] = os.path.exists(entry["forbid"]["marker"])
+            if entry["result"]["verdict"] != "read" and not os.path.isdir(entry["path"]):
+                os.unlink(entry["path"])  # hundreds of megabytes, which nobody looks at again
     return entries
 
 
