@@ -146,7 +146,7 @@ def _run(data: bytes, start: int, persistent: Callable[[object], object]) -> tup
         elif code in _OPERANDS:
             value, position = _OPERANDS[code](data, position)
         elif code == 0x2E:  # STOP
-            if len(stack) != 1 or marked:
+            if len(stack) != 1 or marked or (data is not whole and position != len(data) - 1):
                 raise Damaged(_CUT)
             return stack[0], position
         elif code == 0x62:  # BUILD

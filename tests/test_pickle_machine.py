@@ -270,6 +270,7 @@ def test_whatever_is_done_with_a_name_gives_a_value_or_a_file_error(named):
         b"\x95" + struct.pack("<Q", 1) + b"K\x05",
         b"\x95" + struct.pack("<Q", 5) + text("a"),
         b"N\xfe",
+        b"\x95" + struct.pack("<Q", 3) + b"N.N",
         name("torch", "FloatStorage"),
         name("collections", "OrderedDict"),
         name("collections", "OrderedDict") + b")R" + dict_of({"items": b"N"}) + b"b",
