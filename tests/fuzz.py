@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -25,16 +26,38 @@ with atheris.instrument_imports(include=["loanword"]):
 import samples
 from loanword.converters.container import container_named
 from loanword.converters.payload import Draft
+from loanword.converters.pickle_machine import load
+from loanword.converters.pickle_values import StorageType
 from loanword.converters.pickle_writer import torch_pickle
+from loanword.converters.tensor_views import Storage
 from loanword.converters.zip_archive import zipped
 
-NUMBERS = bytes(4 * 3 * 2048)
+LARGEST = 1 << 20
+
+
+def in_a_zip(pickle: bytes) -> bytes:
+    """A sound zip with the pickle, and with each storage that it names as long as it says."""
+    numbers: dict[str, bytes] = {}
+
+    def named(identity: object) -> Storage:
+        match identity:
+            case ("storage", StorageType(dtype=dtype, itemsize=size), str(key), _, int(count)) if (
+                0 <= count * size <= LARGEST
+            ):
+                numbers[key] = bytes(count * size)
+                return Storage(dtype, count * size, lambda start, length: numbers[key][start : start + length])
+        raise loanword.Damaged("no storage")
+
+    with suppress(loanword.LoanwordError):
+        load(pickle, 0, named)
+    storages = [(f"a/data/{key}", data) for key, data in numbers.items() if key.isdecimal()]
+    return zipped([("a/data.pkl", pickle), *storages, ("a/version", b"3\n")])
 
 
 def read(data: bytes) -> None:
     """Read `data` as a file, and everything that it gives."""
     if data[:1] == b"\x80":
-        data = zipped([("a/data.pkl", data), *((f"a/data/{key}", NUMBERS) for key in range(4)), ("a/version", b"3\n")])
+        data = in_a_zip(data)
     refusal = ""
     try:
         for embedding in loanword.read_all(data, name="fuzz"):
