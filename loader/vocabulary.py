@@ -214,10 +214,14 @@ def _embeddings_in(root: str, folders: dict[str, int]) -> dict[str, tuple[str, t
 
 
 def _walk(root: str, folders: dict[str, int]) -> Iterator[tuple[int, str, str]]:
-    """Every file below `root`: how deep, in which folder, and its name."""
+    """Every file below `root`: how deep, in which folder, and its name; a folder that links lead back to, only once."""
     pending = [(0, root)]
+    seen: set[str] = set()
     while pending:
         depth, folder = pending.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            continue
+        seen.add(real)
         now = _changed(folder)
         folders[folder] = now if time.time_ns() - now > _RECENT else 0
         try:
