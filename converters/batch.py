@@ -19,6 +19,7 @@ from .writing import keep_originals, plan, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
     from .source import Readable
     from .writing import Form
 

@@ -49,6 +49,10 @@ class Container:
     """Suffixes that promise another kind of file, under which this one is refused."""
 
 
+_ASKED_FIRST = ("safetensors", "torch-zip")
+"""What nearly every embedding is."""
+
+
 @functools.cache
 def all_containers() -> Mapping[str, Container]:
     """Every container by its key, in alphabetical order."""
@@ -56,6 +60,19 @@ def all_containers() -> Mapping[str, Container]:
     modules = [importlib.import_module(f"{containers_folder.__name__}.{name}") for name in names]
     rows = [row for module in modules for row in getattr(module, "CONTAINERS", ())]
     return {row.key: row for row in rows}
+
+
+def claimant(head: bytes) -> Container | None:
+    """The container of a file that begins with `head`."""
+    for container in _in_order_of_asking():
+        if container.claims(head):
+            return container
+    return None
+
+
+@functools.cache
+def _in_order_of_asking() -> tuple[Container, ...]:
+    return tuple(sorted(all_containers().values(), key=lambda row: row.key not in _ASKED_FIRST))
 
 
 def container_named(key: str) -> Container:

@@ -28,7 +28,7 @@ _GENERATED = _FACTS | {f"modelspec.{key}" for key in MODEL_SPEC_KEYS}
 def stored_names(known: Mapping[str, Any], stored_name: object, aliases: tuple[str, ...]) -> tuple[str, ...]:
     """The names that a file carries, the one it calls itself by first, each once."""
     names = (known.get("loanword.name"), stored_name, *_listed(known), *map(known.get, _NAMES), *aliases)
-    return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name not in ("", "*")]))
+    return tuple(dict.fromkeys([name for name in names if name and isinstance(name, str) and name != "*"]))
 
 
 def trigger_of(stem: str, names: tuple[str, ...]) -> str:

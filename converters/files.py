@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..embeddings.errors import FileError, SeveralEmbeddings, UnrecognisedFormat, UnsafePickle
-from .container import all_containers
-from .folders import companions_of, members_of
+from .container import claimant
+from .folders import companion_names, companions_of, members_of
 from .format import all_formats, recognised
 from .payload import Payload
 from .source import IsFolder, open_source
@@ -61,8 +61,8 @@ def read_all(source: Readable, *, name: str | None = None, encoder: str | None =
     path = _path_of(source)
     try:
         with open_source(source) as opened:
-            if path is not None:
-                opened.siblings.update(companions_of(path))
+            if opened.path and companion_names(opened.name):
+                opened.siblings = companions_of(opened.path)
             found = _parsed(_payload(opened, name, encoder))
             opened.check_unchanged()
     except IsFolder as folder:
@@ -129,17 +129,17 @@ def _parsed(payload: Payload) -> list[Embedding]:
 def _container_of(source: Source) -> Container:
     """The container that claims the first bytes; raises what the file is instead."""
     head = source.head()
-    for container in all_containers().values():
-        if container.claims(head):
-            if source.suffix in container.foreign_suffixes:
-                raise UnsafePickle(
-                    f"a {container.title}, its suffix promises something else; "
-                    f"rename it to {container.suffixes[0]} if you trust where it came from"
-                )
-            return container
-    raise stranger_by_bytes(source) or UnrecognisedFormat(
-        f"begins with {head[:8]!r}, which no known kind of embedding file does; download it again"
-    )
+    container = claimant(head)
+    if container is None:
+        raise stranger_by_bytes(source) or UnrecognisedFormat(
+            f"begins with {head[:8]!r}, which no known kind of embedding file does; download it again"
+        )
+    if source.suffix in container.foreign_suffixes:
+        raise UnsafePickle(
+            f"a {container.title}, its suffix promises something else; "
+            f"rename it to {container.suffixes[0]} if you trust where it came from"
+        )
+    return container
 
 
 def _several(found: list[Embedding], advice: str) -> SeveralEmbeddings:

@@ -39,6 +39,10 @@ class Format:
     build: Callable[[Sequence[Embedding]], Draft] | None
     keys: frozenset[str] = frozenset()
     """Root keys of which such a payload has at least one; empty where something else tells it."""
+    prefix: str = ""
+    """How at least one root key of such a payload begins; empty where something else tells it."""
+    root: type = dict
+    """What the tree of such a payload is."""
     several: bool = False
     """Whether one file can hold several embeddings."""
     fallback: bool = False
@@ -80,20 +84,36 @@ def recognised(payload: Payload) -> Format:
 
 
 def _candidates(tree: Tree) -> list[Format]:
-    """The formats worth asking about a tree: those that have no keys of their own, and those whose keys it has."""
-    told_otherwise, by_key = _by_key()
+    """The formats worth asking about a tree: those that its keys tell, and those that no key of a dict does."""
+    told_by = _told_by()
     if type(tree) is not dict:
-        return list(told_otherwise)
-    keyed = {row.key: row for key in cast("dict[Any, Any]", tree) if key in by_key for row in by_key[key]}
-    return [*told_otherwise, *keyed.values()]
+        return told_by.something_else
+    candidates = told_by.nothing_in_a_dict.copy()
+    for key in cast("dict[Any, Any]", tree):
+        if key in told_by.keys:
+            candidates |= told_by.keys[key]
+        elif type(key) is str and key.startswith(told_by.prefixes):
+            candidates |= {row.key: row for row in told_by.something_else if row.prefix and key.startswith(row.prefix)}
+    return [*candidates.values()]
+
+
+@dataclass(frozen=True)
+class _ToldBy:
+    """The certain formats, by what tells them."""
+
+    keys: Mapping[Any, dict[str, Format]]
+    prefixes: tuple[str, ...]
+    something_else: list[Format]
+    nothing_in_a_dict: dict[str, Format]
 
 
 @functools.cache
-def _by_key() -> tuple[tuple[Format, ...], Mapping[Any, list[Format]]]:
-    """The certain formats without keys of their own, and the others by each of their keys."""
+def _told_by() -> _ToldBy:
     certain = [row for row in all_formats().values() if not row.fallback]
-    by_key: dict[Any, list[Format]] = {}
+    keys: dict[Any, dict[str, Format]] = {}
     for row in certain:
         for key in row.keys:
-            by_key.setdefault(key, []).append(row)
-    return tuple(row for row in certain if not row.keys), by_key
+            keys.setdefault(key, {})[row.key] = row
+    unkeyed = [row for row in certain if not row.keys]
+    prefixes = tuple(row.prefix for row in unkeyed if row.prefix)
+    return _ToldBy(keys, prefixes, unkeyed, {row.key: row for row in unkeyed if row.root is dict and not row.prefix})

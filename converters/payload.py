@@ -57,15 +57,16 @@ class Tensor:
         """
         if self.dtype not in DTYPES:
             raise MalformedEmbedding(f"{label} is of {self.dtype}, vectors are of floating-point numbers")
-        leading = [length for length in self.shape[:-1] if length != 1]
-        if not self.shape or len(leading) > 1:
-            raise MalformedEmbedding(f"{label} has shape {self.shape}, vectors have (number, width)")
-        if 0 in self.shape:
-            raise MalformedEmbedding(f"{label} has shape {self.shape}, which holds no vector")
-        count = leading[0] if leading else 1
-        if count * self.width > MOST_NUMBERS:
+        shape = self.shape
+        leading = shape[:-1] if len(shape) == 2 else tuple([length for length in shape[:-1] if length != 1])
+        if not shape or len(leading) > 1:
+            raise MalformedEmbedding(f"{label} has shape {shape}, vectors have (number, width)")
+        if 0 in shape:
+            raise MalformedEmbedding(f"{label} has shape {shape}, which holds no vector")
+        count, width = leading[0] if leading else 1, shape[-1]
+        if count * width > MOST_NUMBERS:
             raise MalformedEmbedding(f"{label} has {count:,} vectors, over {MOST_NUMBERS:,} numbers; no embedding has")
-        return Vectors(self.dtype, (count, self.width), self.fetch())
+        return Vectors(self.dtype, (count, width), self.fetch())
 
 
 @dataclass(frozen=True, slots=True)

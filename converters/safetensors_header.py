@@ -52,6 +52,7 @@ DTYPES = {
 }
 """The library's codes in the library's order, which is the reverse of that in a file: torch's name, bits a number."""
 
+_JSON = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONG_NUMBER = re.compile(rb"[0-9]{40}")
 
@@ -70,7 +71,7 @@ def read_header(source: Source) -> tuple[dict[str, Any], int]:
     if length > LARGE_HEADER:
         _check_large(raw)
     try:
-        header = json.loads(raw.decode())
+        header = _JSON.decode(raw.decode())
     except (ValueError, RecursionError):
         raise Damaged("its header is not JSON as safetensors writes it; download it again") from None
     _check_unambiguous(header, raw)
@@ -107,7 +108,7 @@ def _check_unambiguous(header: dict[str, dict[str, Any]], raw: bytes) -> None:
             strings += 5
     if 2 * strings != (_without_escapes(raw) if b"\\" in raw else raw).count(b'"'):
         raise Damaged("its header names something twice or has unknown fields; programs would differ in reading it")
-    if _SURROGATE.search(raw):
+    if b"\\u" in raw and _SURROGATE.search(raw):
         try:
             json.dumps(header, ensure_ascii=False).encode()
         except UnicodeEncodeError:

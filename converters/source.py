@@ -44,13 +44,15 @@ class Source:
     descriptor: int = -1
     opened: tuple[int, ...] = ()
     siblings: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    name: str = field(init=False)
+    """The file's name without its folder; empty where there is no file."""
     stem: str = field(init=False)
-    """The file's name without folder and suffix; empty where there is no file."""
+    """The file's name without folder and suffix."""
     suffix: str = field(init=False)
     """The file's suffix in lower case, with its dot; empty where there is none."""
 
     def __post_init__(self) -> None:
-        name = os.path.basename(self.path) if self.path else ""
+        self.name = name = os.path.basename(self.path) if self.path else ""
         dot = name.rfind(".")
         self.stem, self.suffix = (name[:dot], name[dot:].lower()) if dot > 0 else (name, "")
 
@@ -64,6 +66,8 @@ class Source:
 
     def head(self, length: int = 64) -> bytes:
         """The first bytes, at most `length`."""
+        if self.content is not None:
+            return bytes(self.content[:length])
         return bytes(self.read(0, min(length, self.size)))
 
     def check_unchanged(self) -> None:

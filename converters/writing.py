@@ -237,7 +237,8 @@ def _for_target(target: Target, embedding: Embedding, form: Form) -> list[Render
     if form.suffix is not None and form.suffix.lower() not in container.suffixes:
         raise CannotWrite(f"{stem}{form.suffix}: {target.title} is given {container.suffixes[0]} files; name it so")
     parts = _by_encoder(readable) if target.file_per_encoder else [("", readable)]
-    return [_file(stem + ending, (part,), row, container, form.suffix) for ending, part in parts]
+    suffix = form.suffix or container.suffixes[0]
+    return [_saved(stem + ending + suffix, (part,), row, container, _built(row, (part,))) for ending, part in parts]
 
 
 def _by_encoder(embedding: Embedding) -> list[tuple[str, Embedding]]:
@@ -261,13 +262,13 @@ def _in_format(embeddings: Sequence[Embedding], form: Form) -> list[Rendered]:
         return _concept_folder(embeddings[0])
     row, container, draft = _form_of(embeddings, form)
     stem = form.stem or _joint_stem(embeddings)
-    return [_saved(stem, tuple(embeddings), row, container, form.suffix, draft)]
+    return [_saved(stem + (form.suffix or container.suffixes[0]), tuple(embeddings), row, container, draft)]
 
 
 def _concept_folder(embedding: Embedding) -> list[Rendered]:
     stem = safe_filename(embedding.name)
     row, container = format_named("diffusers"), container_named("safetensors")
-    files = [_file("learned_embeds", (embedding,), row, container, None)]
+    files = [_saved("learned_embeds.safetensors", (embedding,), row, container, _built(row, (embedding,)))]
     texts = [Rendered(name, text.encode(), row.key, CONCEPT_FOLDER) for name, text in concept_files(embedding).items()]
     return [replace(file, name=os.path.join(stem, file.name)) for file in (*files, *texts)]
 
@@ -308,21 +309,17 @@ def _container_for(row: Format, form: Form) -> Container | None:
     return None
 
 
-def _file(
-    stem: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, suffix: str | None
-) -> Rendered:
+def _built(row: Format, embeddings: tuple[Embedding, ...]) -> Draft:
     if row.build is None:
         raise CannotWrite(f"{row.title} cannot be written alone; choose one of the other formats")
-    return _saved(stem, embeddings, row, container, suffix, row.build(embeddings))
+    return row.build(embeddings)
 
 
-def _saved(
-    stem: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, suffix: str | None, draft: Draft
-) -> Rendered:
+def _saved(name: str, embeddings: tuple[Embedding, ...], row: Format, container: Container, draft: Draft) -> Rendered:
     if container.save is None:
         raise CannotWrite(f"{container.title} files are only read; choose another container")
     content = container.save(Draft(draft.tree, {**metadata_of(embeddings), **draft.metadata}))
-    return Rendered(stem + (suffix or container.suffixes[0]), content, row.key, container.key, embeddings)
+    return Rendered(name, content, row.key, container.key, embeddings)
 
 
 def _joint_stem(embeddings: Sequence[Embedding]) -> str:

@@ -105,7 +105,8 @@ class Provenance:
     """The whole file, where it was small enough to be read at once."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", _frozen(self.metadata))
+        if self.metadata is not _EMPTY:
+            object.__setattr__(self, "metadata", _frozen(self.metadata))
 
     @functools.cached_property
     def sha256(self) -> str | None:

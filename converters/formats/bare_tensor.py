@@ -48,6 +48,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("various scripts",),
     containers=("torch-zip", "torch-legacy"),
+    root=Tensor,
     recognise=recognise,
     parse=parse,
     build=None,

@@ -59,6 +59,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("unknown",),
     containers=("torch-zip", "torch-legacy"),
+    root=list,
     recognise=recognise,
     parse=parse,
     build=None,

@@ -50,6 +50,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("HCP-Diffusion",),
     containers=("safetensors",),
+    prefix=PREFIX,
     recognise=recognise,
     parse=parse,
     build=build,

@@ -96,6 +96,7 @@ FORMAT = Format(
     title=TITLE,
     written_by=("LyCORIS", "OneTrainer"),
     containers=("safetensors", "torch-zip", "torch-legacy"),
+    prefix=BUNDLE,
     recognise=recognise,
     parse=parse,
     build=build,
