@@ -42,21 +42,25 @@ def slot_of(token_id: int) -> int:
 
 
 class LearnsTokens(Retyped):
-    """What a token table, of whatever class, gains: it knows the vectors of learned ids."""
+    """What a token table, of whatever class, gains: it knows the vectors of learned ids.
+
+    An id that another encoder learned is an IndexError, as is any id that is not in the table.
+    """
 
     def __call__(self, ids: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         from torch import as_tensor, where
         from torch.nn.functional import embedding
 
         parent: Any = super()
-        vectors: Tensor = parent.__call__(ids.clamp(min=0), *args, **kwargs)
+        vectors: Tensor = parent.__call__(where(ids <= FIRST_ID, 0, ids), *args, **kwargs)
         learned: Any = self.__dict__["_modules"][NAME]
-        slots = (FIRST_ID - ids).clamp(min=0).to(learned.rows.device)
-        found = embedding(learned.rows[slots], learned.table).to(vectors)
+        slots = (FIRST_ID - ids).to(learned.rows.device)
+        rows = where(slots >= 0, learned.rows[slots.clamp(min=0)], 0)  # any row for other ids; it is not used
+        found = embedding(rows, learned.table).to(vectors)
         scale = getattr(self, "embed_scale", None)
         if scale is not None:  # Gemma 3 scales what its table holds
             found = found * as_tensor(scale).to(found)
-        return where((ids < 0).unsqueeze(-1), found, vectors)
+        return where((ids <= FIRST_ID).unsqueeze(-1), found, vectors)
 
     def __setstate__(self, state: Any) -> None:
         _watch_for_wrappers()

@@ -7,6 +7,7 @@ of tokens counts vectors, and the vocabulary stays as it is: nothing is added to
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..embeddings.errors import CannotLoad
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Tokenizer: TypeAlias = Any
 """A transformers tokenizer, fast or slow, of transformers 4 or 5."""
 
+_expanding: ContextVar[bool] = ContextVar("expanding", default=False)
+"""Whether a tokenizer's own methods, which call each other, are at work on a text with placeholders already."""
 STATE = "_loanword"
 """The attribute in which a tokenizer keeps what it has learned."""
 ROLES = ("bos_token", "cls_token", "sep_token", "mask_token", "eos_token", "unk_token", "pad_token")
@@ -33,14 +36,6 @@ class KnowsTriggers(Retyped):
         parent: Any = super()
         return _with_vectors(self, parent.__call__, text, *args, **kwargs)
 
-    def encode_plus(self, text: Any, *args: Any, **kwargs: Any) -> Any:
-        parent: Any = super()
-        return _with_vectors(self, parent.encode_plus, text, *args, **kwargs)
-
-    def batch_encode_plus(self, batch_text_or_text_pairs: Any, *args: Any, **kwargs: Any) -> Any:
-        parent: Any = super()
-        return _with_vectors(self, parent.batch_encode_plus, batch_text_or_text_pairs, *args, **kwargs)
-
     def encode(
         self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, *args: Any, **kwargs: Any
     ) -> Any:
@@ -52,8 +47,7 @@ class KnowsTriggers(Retyped):
 
     def tokenize(self, text: Any, *args: Any, **kwargs: Any) -> Any:
         parent: Any = super()
-        expanded = expand(vocabulary_of(self), text) if isinstance(text, str) else None
-        if expanded is None:
+        if _expanding.get() or not isinstance(text, str) or expand(vocabulary_of(self), text) is None:
             return parent.tokenize(text, *args, **kwargs)
         ids = self(text, add_special_tokens=kwargs.get("add_special_tokens", False))["input_ids"]
         return self.convert_ids_to_tokens(ids)
@@ -93,6 +87,18 @@ class KnowsTriggers(Retyped):
         return " ".join(part for part in parts if part)
 
 
+class KnowsTriggersToo(KnowsTriggers):
+    """The same for tokenizers with the further methods of transformers 4."""
+
+    def encode_plus(self, text: Any, *args: Any, **kwargs: Any) -> Any:
+        parent: Any = super()
+        return _with_vectors(self, parent.encode_plus, text, *args, **kwargs)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs: Any, *args: Any, **kwargs: Any) -> Any:
+        parent: Any = super()
+        return _with_vectors(self, parent.batch_encode_plus, batch_text_or_text_pairs, *args, **kwargs)
+
+
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     """What a tokenizer that knows triggers has learned."""
     return tokenizer.__dict__[STATE]
@@ -108,7 +114,7 @@ def taught(tokenizer: Tokenizer) -> Vocabulary:
     if not isinstance(tokenizer, KnowsTriggers):
         vocabulary = _new_vocabulary(tokenizer)
         tokenizer.__dict__[STATE] = vocabulary
-        retype(tokenizer, KnowsTriggers)
+        retype(tokenizer, KnowsTriggersToo if hasattr(tokenizer, "encode_plus") else KnowsTriggers)
     return vocabulary_of(tokenizer)
 
 
@@ -136,14 +142,19 @@ def _with_vectors(tokenizer: Tokenizer, tokenize: Callable[..., Any], text: Any,
     several = isinstance(text, (list, tuple))
     given: Any = text
     texts: list[Any] = list(given) if several else [given]
-    if kwargs.get("is_split_into_words") or not all(isinstance(each, str) for each in texts):
+    plain = all(isinstance(each, str) for each in texts) and not kwargs.get("is_split_into_words")
+    if not plain or _expanding.get():
         return tokenize(text, *args, **kwargs)
     vocabulary = vocabulary_of(tokenizer)
     expanded = [expand(vocabulary, each) for each in texts]
     if not any(expanded):
         return tokenize(text, *args, **kwargs)
     new = [each.text if each else old for each, old in zip(expanded, texts, strict=True)]
-    encoding = tokenize(new if several else new[0], *args, **kwargs)
+    outside = _expanding.set(True)
+    try:
+        encoding = tokenize(new if several else new[0], *args, **kwargs)
+    finally:
+        _expanding.reset(outside)
     fill(vocabulary, expanded, encoding, _manner(tokenizer, vocabulary, kwargs))
     return encoding
 
