@@ -88,7 +88,8 @@ class Conversion:
         paths = tuple(os.path.join(folder, file.name) for file in files)
         if problem := self._taken(found, paths):
             return problem
-        keep_originals(files, folder)
+        if self.overwrite:
+            keep_originals(files, folder)
         if not self.dry_run:
             self.written += put(files, folder, overwrite=self.overwrite, durable=False)
         warnings = tuple(dict.fromkeys(each for file in files for one in file.embeddings for each in one.warnings))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..embeddings.names import safe_filename
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 IMPLEMENTATION = "loanword"
 """`modelspec.implementation` of files whose ModelSpec keys are loanword's own."""
@@ -43,17 +43,15 @@ def provenance_fields(known: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Provenance that the file fills, from its facts and metadata."""
     own = known.get("modelspec.implementation") == IMPLEMENTATION
     left_out = _GENERATED if own else _FACTS
-    return {
-        "step": _integer(known.get("step")),
-        "checkpoint_name": _text(known.get("sd_checkpoint_name")),
-        "checkpoint_hash": _text(known.get("sd_checkpoint")),
-        "ancestor_sha256": _text(known.get("loanword.original_sha256")),
-        "metadata": {
-            key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in known.items()
-            if key not in left_out and isinstance(value, (str, int, float, bool))
-        },
+    fields: dict[str, Any] = {field: of(known[key]) for key, (field, of) in _FIELDS.items() if key in known}
+    metadata = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in known.items()
+        if key not in left_out and isinstance(value, (str, int, float, bool))
     }
+    if metadata:
+        fields["metadata"] = metadata
+    return fields
 
 
 def _listed(known: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -76,3 +74,12 @@ def _integer(value: object) -> int | None:
     if isinstance(value, str):
         return int(value) if value.isdecimal() and value.isascii() and len(value) < 16 else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
+    "step": ("step", _integer),
+    "sd_checkpoint_name": ("checkpoint_name", _text),
+    "sd_checkpoint": ("checkpoint_hash", _text),
+    "loanword.original_sha256": ("ancestor_sha256", _text),
+}
+"""Key in a file -> field of a Provenance, and what it holds."""

@@ -46,7 +46,7 @@ def param_of(payload: Payload) -> Tree:
 
 def holds_joined(param: Tree) -> bool:
     """Whether its tensors are as wide as CLIP-L and CLIP-bigG side by side."""
-    return any(type(each) is Tensor and each.width == JOINED_WIDTH for each in as_dict(param).values())
+    return JOINED_WIDTH in [each.width for each in as_dict(param).values() if type(each) is Tensor]
 
 
 def entries_of(param: Tree) -> dict[str, Tensor]:

@@ -222,7 +222,7 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _distinct(names: Iterable[str], known: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name and name != known))
+    return tuple(dict.fromkeys([name for name in names if name and name != known]))
 
 
 def _fields(value: Embedding | Provenance) -> dict[str, Any]:
