@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .source import Source
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Opened:
     """What a container's `open` gives: a tree of plain values and Tensors, and the text beside it."""
 

@@ -30,7 +30,7 @@ class IsFolder(Unreadable):
     """The path is a folder's."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Source:
     """A file open for reading. `read` gives any range of it, or raises Damaged where the file ends too early.
 
