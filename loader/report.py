@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..embeddings.prompt_syntaxes import Unknown, unknown_in
+from ..embeddings.prompts import PromptNames
 from . import tokenizers
 from .encoder_slots import slots_of
 from .triggers import Trigger, Unread
@@ -78,7 +79,8 @@ def report(pipe: Pipeline, prompt: str) -> Report:
 
 def _references(slot: Slot, prompt: str) -> list[Reference[Trigger | Unread]]:
     if not tokenizers.knows_triggers(slot.tokenizers[0]):
-        return []
+        empty: PromptNames[Trigger | Unread] = PromptNames()
+        return empty.references(prompt)
     return tokenizers.vocabulary_of(slot.tokenizers[0]).references(prompt)
 
 

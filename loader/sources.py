@@ -60,6 +60,7 @@ def read_sources(source: Source, token: str | Sequence[str | None] | None, optio
         return _read_one(source, [token] if isinstance(token, str) else list(token or ()), options)
     sources: list[Source] = list(cast("Sequence[Source]", source))
     tokens = [token] if isinstance(token, str) else list(token or [None] * len(sources))
+    _check_distinct([each for each in tokens if each is not None])
     if len(sources) == 1:
         return _read_one(sources[0], [each for each in tokens if each is not None], options)
     if len(tokens) != len(sources):
@@ -70,8 +71,7 @@ def read_sources(source: Source, token: str | Sequence[str | None] | None, optio
 
 def _read_one(source: Source, tokens: Sequence[str | None], options: HubOptions) -> list[Incoming]:
     names = [token for token in tokens if token is not None]
-    if len(set(names)) < len(names):
-        raise CannotLoad(f"the tokens {names} hold duplicates; pass a different one for each embedding")
+    _check_distinct(names)
     found = list(_found_in(source, names, options))
     if not names:
         return found
@@ -82,6 +82,11 @@ def _read_one(source: Source, tokens: Sequence[str | None], options: HubOptions)
         return [found[0].row(position, name) for position, name in enumerate(names)]
     held = f"{len(found)} embeddings" if len(found) > 1 else f"one embedding of {max(counts)} vectors"
     raise CannotLoad(f"{len(names)} tokens were passed for {held}; pass one for each embedding, or one for each vector")
+
+
+def _check_distinct(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise CannotLoad(f"the tokens {names} hold duplicates; pass a different one for each embedding")
 
 
 def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator[Incoming]:
@@ -96,8 +101,11 @@ def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator
         yield Incoming(names[0], {ANY: _tree(source).vectors("the tensor")})
     elif isinstance(source, (str, os.PathLike)):
         yield from _of_path(local_path(cast("str | os.PathLike[str]", source), options), names)
+    elif isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read"):
+        stream: Any = source
+        yield from map(of_embedding, read_all(stream, name=names[0] if len(names) == 1 else None))
     else:
-        yield from map(of_embedding, read_all(source, name=names[0] if len(names) == 1 else None))
+        raise CannotLoad(f"{type(source).__name__} is nothing that holds an embedding; pass a path or an Embedding")
 
 
 def _of_path(path: str, names: list[str]) -> Iterator[Incoming]:

