@@ -21,6 +21,8 @@ from .hub import HubOptions, local_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..converters.source import Readable
+
 Source: TypeAlias = Any
 """A path, a repository's id, a state dict, a tensor, an Embedding, or a list of these."""
 
@@ -102,7 +104,7 @@ def _found_in(source: Source, names: list[str], options: HubOptions) -> Iterator
     elif isinstance(source, (str, os.PathLike)):
         yield from _of_path(local_path(cast("str | os.PathLike[str]", source), options), names)
     elif isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read"):
-        stream: Any = source
+        stream = cast("Readable", source)
         yield from map(of_embedding, read_all(stream, name=names[0] if len(names) == 1 else None))
     else:
         raise CannotLoad(f"{type(source).__name__} is nothing that holds an embedding; pass a path or an Embedding")
