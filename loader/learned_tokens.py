@@ -57,10 +57,10 @@ class LearnsTokens(Retyped):
         slots = (FIRST_ID - ids).to(learned.rows.device)
         rows = where(slots >= 0, learned.rows[slots.clamp(min=0)], 0)  # any row for other ids; it is not used
         found = embedding(rows, learned.table).to(vectors)
-        scale = getattr(self, "embed_scale", None)
+        scale = getattr(_innermost(self), "embed_scale", None)
         if scale is not None:  # Gemma 3 scales what its table holds
             found = found * as_tensor(scale).to(found)
-        return where((ids <= FIRST_ID).unsqueeze(-1), found, vectors)
+        return where((ids <= FIRST_ID).unsqueeze(-1).to(vectors.device), found, vectors)
 
     def __setstate__(self, state: Any) -> None:
         _watch_for_wrappers()

@@ -1,8 +1,12 @@
 """The conditioning is that of the reference worked out by hand: hidden states and pooled output, every pipeline."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from by_hand import by_hand, embedding, outputs
+from loanword import read_all
 from loanword.loader.textual_inversion import load_textual_inversion, unload
 
 ENCODERS = {
@@ -51,12 +55,13 @@ def prompts_of(found):
     return {prompt: [found.get(part, part) for part in parts] for prompt, parts in FORMS.values()}
 
 
-def encode(pipe, prompt, negative="", **options):
+def encode(pipe, prompt, negative=None):
     names = pipe.encode_prompt.__code__.co_varnames
     given = {"prompt": prompt, "device": "cpu", "num_images_per_prompt": 1, "prompt_2": None, "prompt_3": None}
-    given |= {"negative_prompt": negative, "do_classifier_free_guidance": True, **options}
+    given |= {"negative_prompt": negative, "do_classifier_free_guidance": negative is not None}
+    given |= {"max_sequence_length": 77}
     with torch.no_grad():
-        return pipe.encode_prompt(**{name: value for name, value in given.items() if name in names})
+        return outputs(pipe.encode_prompt(**{name: value for name, value in given.items() if name in names}))
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
@@ -64,13 +69,39 @@ def test_every_way_to_name_an_embedding_gives_the_conditioning_worked_out_by_han
     pipe = pipeline_of(kind)
     found = loaded_into(pipe, kind)
     prompts = prompts_of(found)
-    negatives = ["bad, EasyNegative"] * len(prompts)
-    ours = outputs(encode(pipe, list(prompts), negatives))
+    ours, negative = encode(pipe, list(prompts)), encode(pipe, "a photo", "bad, EasyNegative")
     unload(pipe)
-    with by_hand(pipe, ENCODERS[kind], {**prompts, negatives[0]: ["bad,", found["E"]]}):
-        reference = outputs(encode(pipe, list(prompts), negatives))
+    with by_hand(pipe, ENCODERS[kind], {**prompts, "bad, EasyNegative": ["bad,", found["E"]]}):
+        reference, negative_reference = encode(pipe, list(prompts)), encode(pipe, "a photo", "bad, EasyNegative")
     assert len(ours) == len(reference) > 0
     for one, other in zip(ours, reference, strict=True):
         assert one.shape == other.shape
-        for i, prompt in enumerate(prompts):
+        for i, prompt in enumerate(prompts if one.ndim > 2 or len(one) == len(prompts) else ()):
             torch.testing.assert_close(one[i], other[i], rtol=1e-5, atol=1e-5, msg=f"{prompt}")
+    for one, other in zip(negative, negative_reference, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+REAL = os.environ.get("LOANWORD_REAL")
+FILES = {
+    "sd1": ("EasyNegative.safetensors", "EasyNegative.pt", "badhandv4.pt", "bad-artist.pt", "learned_embeds.bin"),
+    "sdxl": ("embeddings.pti",),
+}
+
+
+@pytest.mark.skipif(not REAL, reason="LOANWORD_REAL names no folder of real embeddings")
+@pytest.mark.parametrize(("kind", "file"), [(kind, file) for kind, files in FILES.items() for file in files])
+def test_embeddings_that_people_use_give_the_conditioning_worked_out_by_hand(kind, file, pipeline_of):
+    pipe = pipeline_of(kind)
+    words = {word.name: word for word in read_all(Path(REAL) / file)}
+    load_textual_inversion(pipe, Path(REAL) / file)
+    names = list(words)
+    prompts = {f"a photo, {name}, best": ["a photo,", words[name], ", best"] for name in names}
+    prompts |= {f"({name.upper()}:1.2) here": ["(", words[name], ":1.2) here"] for name in names}
+    prompts |= {f"embedding:{name.strip('<>')} {names[0]}": [words[name], words[names[0]]] for name in names}
+    ours = encode(pipe, list(prompts))
+    unload(pipe)
+    with by_hand(pipe, ENCODERS[kind], prompts):
+        reference = encode(pipe, list(prompts))
+    for one, other in zip(ours, reference, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
