@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import re
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,21 @@ from .learned_tokens import id_of, slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+INSTRUCTIONS = re.compile(
+    r"<\|im_start\|>system.*?<\|im_end\|>"
+    r"|<\|start_header_id\|>system.*?<\|eot_id\|>"
+    r"|\[SYSTEM_PROMPT\].*?\[/SYSTEM_PROMPT\]"
+    r"|<\|(?:im_start|start_header_id)\|>\w+"
+    r"|\A.*<Prompt Start>"
+    r"|\AGiven a user prompt.*User Prompt:"
+    r"|Describe the image by detailing the [^:]*:",
+    re.DOTALL,
+)
+"""What pipelines with language models say around a prompt, to the model.
+
+Source: diffusers 0.42, the prompt templates of its pipelines (Qwen-Image, HunyuanVideo, Flux.2, Lumina 2, Sana, Ovis).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +173,7 @@ class Vocabulary:
         """What `text` names, after every file that it names was loaded where that is possible."""
         for folder in self.folders:
             folder.refresh()
-        found = self.names.references(text)
+        found = self._named_in(text)
         moved = False
         for value in (self._read(each.value) for each in found):
             if isinstance(value, Trigger):
@@ -166,8 +182,16 @@ class Vocabulary:
             elif value is not None:
                 value.load()
                 moved = True
-        found = self.names.references(text) if moved else found
+        found = self._named_in(text) if moved else found
         return [replace(each, value=self._read(each.value)) for each in found] if self.folders else found
+
+    def _named_in(self, text: str) -> list[Reference[Trigger | Unread]]:
+        """The references in what the user wrote, not in what a pipeline's template put around it."""
+        found = self.names.references(text)
+        if not found:
+            return found
+        around = [each.span() for each in INSTRUCTIONS.finditer(text)]
+        return [each for each in found if not any(start <= each.start < end for start, end in around)]
 
     def _read(self, value: Trigger | Unread | None) -> Trigger | Unread | None:
         """What a name stands for: for a file that has been loaded, its word."""

@@ -26,11 +26,15 @@ KEYS = {
     "cascade_prior": ["clip_g"],
     "hunyuan_video": ["llama", "clip_l"],
 }
+SANA = [
+    "Given a user prompt, generate an 'Enhanced prompt' that provides detailed visual descriptions.",
+    "- If the prompt is simple, focus on adding specifics about colors and style. User Prompt: ",
+]
 OPTIONS = {
     "flux2_klein": {"text_encoder_out_layers": (1, 2, 3)},
-    "sana": {"complex_human_instruction": None},
     "cascade_prior": {"batch_size": 1},
     "ovis": {"max_sequence_length": 512},
+    "sana": {"max_sequence_length": 256, "complex_human_instruction": SANA},
     "qwen_image": {"max_sequence_length": 512},
     "lumina2": {"max_sequence_length": 256},
 }
@@ -46,6 +50,25 @@ def encode(kind, pipe):
     given |= dict.fromkeys(("prompt_2", "prompt_3", "prompt_4"), PROMPT) | OPTIONS.get(kind, {})
     with torch.no_grad():
         return outputs(method(**{name: value for name, value in given.items() if name in names}))
+
+
+@pytest.mark.parametrize("kind", ["qwen_image", "z_image", "ovis", "lumina2", "sana", "hunyuan_video", "flux2_klein"])
+@pytest.mark.filterwarnings("ignore")
+def test_words_of_a_pipelines_own_template_are_no_names(kind):
+    try:
+        pipe = tiny_other_pipelines.BUILDERS[kind]()
+    except (AttributeError, ImportError, TypeError) as error:
+        pytest.skip(f"not in these versions of the libraries: {error}")
+    plain = encode(kind, pipe)
+    words = ["image", "video", "system", "user", "assistant", "color", "You", "Describe", "the", "prompt", "style"]
+    load_textual_inversion(pipe, [embedding(word, 2, KEYS[kind], seed=i) for i, word in enumerate(words)])
+    for one, other in zip(encode(kind, pipe), plain, strict=True):
+        assert torch.equal(one, other)
+    load_textual_inversion(pipe, embedding("photo", 2, KEYS[kind]))
+    assert any(
+        one.shape != other.shape or not torch.equal(one, other)
+        for one, other in zip(encode(kind, pipe), plain, strict=True)
+    )
 
 
 @pytest.mark.parametrize("kind", KEYS)
