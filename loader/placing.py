@@ -67,19 +67,23 @@ def place(slots: Sequence[Slot], routes: Sequence[Route]) -> set[str]:
 
 def remove(slots: Sequence[Slot], names: Iterable[str] | None) -> None:
     """Remove the words with these triggers, or all, and what the last of them leaves behind."""
-    names = None if names is None else list(names)
-    for slot in slots:
-        if names is None:
-            triggers = [each for tokenizer in slot.tokenizers for each in tokenizers.triggers_of(tokenizer)]
-        else:
-            found = (trigger_named(tokenizer, name) for tokenizer in slot.tokenizers for name in names)
-            triggers = [each for each in found if each is not None]
-        _drop(slot, [each.word.start for each in triggers])
+    chosen = None if names is None else list(names)
+    starts = [list(_starts(slot, chosen)) for slot in slots]  # all first: a tokenizer may feed several slots
+    for slot, own in zip(slots, starts, strict=True):
+        _drop(slot, own)
 
 
 def trigger_named(tokenizer: Any, name: str) -> Trigger | None:
     """What a tokenizer knows under `name`."""
     return tokenizers.vocabulary_of(tokenizer).named(name) if tokenizers.knows_triggers(tokenizer) else None
+
+
+def _starts(slot: Slot, names: Sequence[str] | None) -> Iterator[int]:
+    for tokenizer in slot.tokenizers:
+        named = (
+            tokenizers.triggers_of(tokenizer) if names is None else [trigger_named(tokenizer, name) for name in names]
+        )
+        yield from (each.word.start for each in named if each is not None)
 
 
 def _drop(slot: Slot, starts: Sequence[int]) -> None:

@@ -287,6 +287,8 @@ def test_one_tokenizer_feeds_two_encoders(sdxl):
     assert [each.name for each in loaded(pipe)] == ["EasyNegative"]
     unload(pipe)
     assert type(shared) is type(tiny_pipelines.clip_tokenizer())
+    for encoder in (pipe.text_encoder, pipe.text_encoder_2):
+        assert not hasattr(encoder.get_input_embeddings(), "learned")
 
 
 def test_encoders_may_have_unequal_numbers_of_vectors(sdxl):
