@@ -223,7 +223,7 @@ def verify(
 @click.option("--out", "-o", required=True, metavar="FILE", help="The new LoRA file.")
 @_overwrite
 def bundle(*, lora: str, embeddings: tuple[str, ...], out: str, overwrite: bool) -> None:
-    """Put embeddings into a copy of a LoRA, as AUTOMATIC1111, Forge and ComfyUI's loaders take them.
+    """Put embeddings into a copy of a LoRA, as AUTOMATIC1111, SD.Next and OneTrainer use them (others drop them).
 
     \b
     Example:
