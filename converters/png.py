@@ -29,7 +29,6 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_CHUNKS = 10_000
 MOST_PIXELS = 4 * 1024 * 1024
 LARGEST_TEXT = 24 * 1024 * 1024
-_LONGEST_KEYWORD = 79
 _CHANNELS = {2: 3, 6: 4}
 """Colour types that can carry an embedding: RGB, and RGB with opacity."""
 

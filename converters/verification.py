@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .files import read_all, read_bytes
-from .writing import render, with_original_hash
+from .files import read_all
+from .writing import read_back, render, with_original_hash
 
 if TYPE_CHECKING:
     from ..embeddings.embedding import Embedding
@@ -45,20 +45,10 @@ def verify(
     files = render(before, format=format, target=target, container=container)
     after: dict[str, list[Embedding]] = {}
     for file in files:
-        for original, found in zip(file.embeddings, _read_back(file.content, file.name, file.embeddings), strict=False):
+        for original, found in zip(file.embeddings, read_back(file), strict=False):
             after.setdefault(original.name, []).append(found)
     differences = [each for original in before for each in _differences(original, after.get(original.name, []))]
     return Verification(tuple(before), tuple(file.name for file in files), tuple(differences))
-
-
-def _read_back(content: bytes, name: str, embeddings: tuple[Embedding, ...]) -> list[Embedding]:
-    if not embeddings:
-        return []
-    encoders = tuple(embeddings[0].vectors)
-    single = len(embeddings) == 1
-    return read_bytes(
-        content, name, embeddings[0].name if single else None, encoders[0] if single and len(encoders) == 1 else None
-    )
 
 
 def _differences(before: Embedding, found: list[Embedding]) -> list[str]:

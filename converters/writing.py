@@ -345,6 +345,15 @@ def _with_distinct_names(files: list[Rendered]) -> list[Rendered]:
     return distinct
 
 
+def read_back(file: Rendered) -> list[Embedding]:
+    """What loanword reads from a rendered file, told of a single embedding whose it is where the file cannot say so."""
+    if len(file.embeddings) != 1:
+        return read_bytes(file.content, file.name) if file.embeddings else []
+    (embedding,) = file.embeddings
+    encoders = tuple(embedding.vectors)
+    return read_bytes(file.content, file.name, embedding.name, encoders[0] if len(encoders) == 1 else None)
+
+
 def check_same(written: bytes, read_back: bytes) -> None:
     """Raise Damaged unless the disk gave back what it was given."""
     if read_back != written:
@@ -356,8 +365,6 @@ def _check(file: Rendered, content: bytes) -> None:
     check_same(file.content, content)
     if not file.embeddings:
         return
-    encoders = tuple(file.embeddings[0].vectors)
-    found = read_bytes(content, file.name, file.embeddings[0].name, encoders[0] if len(encoders) == 1 else None)
-    kept = [(each.vectors, each.output_vectors, each.layer_vectors) for each in found]
+    kept = [(each.vectors, each.output_vectors, each.layer_vectors) for each in read_back(file)]
     if kept != [(each.vectors, each.output_vectors, each.layer_vectors) for each in file.embeddings]:
         raise Damaged(f"as {file.format} its vectors would not be read back as they are; please report this embedding")

@@ -80,6 +80,12 @@ def test_several_embeddings_do_not_go_into_one_file_of_a_format_for_one(tmp_path
     assert [each.name for each in loanword.read_all(path)] == ["one", "two"]
 
 
+def test_one_file_may_hold_embeddings_for_different_encoders(tmp_path):
+    words = [embedding("one"), embedding("two", width=1024, encoder="clip_h")]
+    (path,) = loanword.write(words, tmp_path / "both.safetensors", format="diffusers")
+    assert [list(each.vectors) for each in loanword.read_all(path)] == [["clip_l"], ["clip_h"]]
+
+
 def test_reading_one_of_several_names_them_and_says_how_to_read_all(tmp_path):
     (path,) = loanword.write([embedding("one"), embedding("two")], tmp_path / "both.bin", format="diffusers")
     with pytest.raises(loanword.SeveralEmbeddings, match=r"'one', 'two'.*read_all"):
