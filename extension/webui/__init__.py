@@ -1,0 +1,1 @@
+"""The WebUI extension: its tab, its API, and what each host does differently."""

@@ -1,0 +1,1 @@
+"""One file per WebUI, behind the interface in `host.py`."""
