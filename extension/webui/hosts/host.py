@@ -11,21 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class TokenTable:
-    """The token table of a loaded text encoder: `rows` is (n_tokens, width) float32, `words` the token of each row."""
-
-    rows: NDArray[np.float32]
-    words: Sequence[str]
+    from ...insight.token_tables import TokenTable
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may use the server: `api_auth` are the host's --api-auth pairs, `login` its Gradio user names and passwords."""
+    """Who may use the server: `api_auth` are the pairs of --api-auth, `login` Gradio's user names and passwords."""
 
     api_auth: Mapping[str, str] = field(default_factory=dict[str, str])
     login: Mapping[str, str] = field(default_factory=dict[str, str])
