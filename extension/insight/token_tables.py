@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .directions import units_of, usable
 from .words import readable, spelling_of
 
 if TYPE_CHECKING:
@@ -52,10 +53,8 @@ class TokenTable:
 
     def nearest(self, vectors: NDArray[np.float64], count: int) -> list[list[tuple[str, float]]]:
         """For each vector, the `count` words with the highest cosine similarity; none for NaN, infinities and zeros."""
-        import numpy as np
-
-        sound: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
-        units = _units(vectors[sound])
+        sound = usable(vectors)
+        units = units_of(vectors[sound])
         found = iter(self._ranked(units, self._candidates(units, count + _SPARE), count) if len(units) else [])
         return [next(found) if each else [] for each in sound]
 
@@ -100,14 +99,6 @@ class TokenTable:
 
         for unit, candidates in zip(units, rows, strict=True):
             chosen = np.sort(candidates[self._sound[candidates]])
-            similarity = np.clip(_units(self.rows[chosen].astype(np.float64)) @ unit, -1, 1)
+            similarity = np.clip(units_of(self.rows[chosen].astype(np.float64)) @ unit, -1, 1)
             order: list[int] = np.argsort(-similarity, kind="stable")[:count].tolist()
             yield [(readable(self.words[int(chosen[i])], self._spelling), float(similarity[i])) for i in order]
-
-
-def _units(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The vectors, none of them zero, with length 1; scaled first, so that no square overflows."""
-    import numpy as np
-
-    scaled = vectors / np.abs(vectors).max(axis=1, keepdims=True)
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
