@@ -1,0 +1,111 @@
+"""The facts as pictures: a heat map of similarity, and the norms beside those of the vocabulary.
+
+Drawn with matplotlib, which comes with Gradio; without `pyplot`, whose state belongs to the host.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...embeddings.errors import UnknownName
+from .heat_map import draw_heat_map
+from .norm_chart import draw_norms
+from .picture_text import drawable, font_for
+from .sentences import norms_sentence, similarity_sentence
+from .themes import DARK, LIGHT, Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .inside import Inside, Part
+
+    Draw: TypeAlias = Callable[[Any, Part, Sequence[str], Theme], None]
+
+NO_PICTURES = "there are no pictures, because matplotlib is not installed"
+LONGEST_TITLE, LONGEST_LABEL = 60, 12
+_SIZES = {"similarity": (5.2, 4.4), "norms": (6.4, 3.2)}
+"""Inches."""
+_METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": "loanword"}, "png": {"Software": "loanword"}}
+_ONE_AT_A_TIME = threading.Lock()
+"""matplotlib's settings are the whole program's."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that can be made: its key, its title, and what it shows in words."""
+
+    key: str
+    title: str
+    alt: str
+
+
+def pictures_of(inside: Inside) -> list[Picture]:
+    """The pictures that can be made of an embedding; none where matplotlib is missing."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return []
+    return [Picture(f"{part.key}-{kind}", *described) for part in inside.parts for kind, described in _kinds(part)]
+
+
+def picture(inside: Inside, key: str, *, dark: bool = False, form: str = "svg") -> bytes:
+    """The picture with that key, for a light or a dark page, as "svg" or "png"; raises UnknownName."""
+    for part in inside.parts:
+        for kind, (title, _) in _kinds(part):
+            if key == f"{part.key}-{kind}":
+                return _Sheet(inside.name, title, DARK if dark else LIGHT).drawn(part, kind, form)
+    raise UnknownName(f"there is no picture {key!r}")
+
+
+def _kinds(part: Part) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The kinds of picture that there are of `part`, each with its title and its text."""
+    alike = similarity_sentence(part)
+    if alike:
+        yield "similarity", (f"{part.title}: similarity of the vectors", alike)
+    yield "norms", (f"{part.title}: norms of the vectors", norms_sentence(part))
+
+
+_DRAW: dict[str, Draw] = {"similarity": draw_heat_map, "norms": draw_norms}
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What a picture is drawn on."""
+
+    name: str
+    title: str
+    theme: Theme
+
+    def drawn(self, part: Part, kind: str, form: str) -> bytes:
+        matplotlib: Any = importlib.import_module("matplotlib")
+        with _ONE_AT_A_TIME, matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(self._settings())
+            figure = self._figure(part, kind)
+            content = io.BytesIO()
+            figure.savefig(content, format=form, transparent=True, metadata=_METADATA[form])
+        return content.getvalue()
+
+    def _figure(self, part: Part, kind: str) -> Any:
+        figure: Any = importlib.import_module("matplotlib.figure").Figure(_SIZES[kind], dpi=160, layout="constrained")
+        axes = figure.add_subplot()
+        font = font_for((self.name, *part.labels))
+        title = f"{drawable(self.name, font, LONGEST_TITLE)}\n{self.title}"
+        axes.set_title(title, loc="left", fontproperties=font, color=self.theme.ink)
+        _DRAW[kind](axes, part, [drawable(label, font, LONGEST_LABEL) for label in part.labels], self.theme)
+        return figure
+
+    def _settings(self) -> dict[str, Any]:
+        ink, quiet = self.theme.ink, self.theme.quiet
+        return {
+            "font.size": 9,
+            "svg.hashsalt": "loanword",
+            "hatch.linewidth": 0.6,
+            "hatch.color": ink,
+            "axes.edgecolor": quiet,
+            "xtick.color": ink,
+            "ytick.color": ink,
+        }
