@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .converters.container import all_containers as containers
     from .converters.files import Identity, identify, read, read_all
     from .converters.format import all_formats as formats
+    from .converters.indexing import open_library
     from .converters.targets import TARGETS
     from .converters.verification import Verification, verify
     from .converters.writing import Rendered, convert, render, write
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         UnrecognisedFormat,
         UnsafePickle,
     )
+    from .embeddings.library import IndexedEmbedding, IndexedFile, Library, Page, Query, Row, Scan
     from .embeddings.prompt_syntaxes import PROMPT_SYNTAXES, PromptCheck, check_prompt, references_in, translate
     from .embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
     from .loader.patching import patch_diffusers, unpatch_diffusers
@@ -54,15 +56,22 @@ __all__ = [
     "Embedding",
     "FileError",
     "Identity",
+    "IndexedEmbedding",
+    "IndexedFile",
+    "Library",
     "Loaded",
     "LoadedEmbedding",
     "LoanwordError",
     "MalformedEmbedding",
     "NotAnEmbedding",
+    "Page",
     "PromptCheck",
     "Provenance",
+    "Query",
     "Rendered",
     "Report",
+    "Row",
+    "Scan",
     "SeveralEmbeddings",
     "UnknownName",
     "Unreadable",
@@ -80,6 +89,7 @@ __all__ = [
     "identify",
     "load_textual_inversion",
     "loaded",
+    "open_library",
     "patch_diffusers",
     "prompt_names",
     "read",
@@ -101,6 +111,7 @@ _MODULES = {
     "converters.container": ("all_containers as containers",),
     "converters.files": ("Identity", "identify", "read", "read_all"),
     "converters.format": ("all_formats as formats",),
+    "converters.indexing": ("open_library",),
     "converters.targets": ("TARGETS",),
     "converters.verification": ("Verification", "verify"),
     "converters.writing": ("Rendered", "convert", "render", "write"),
@@ -119,6 +130,7 @@ _MODULES = {
         "UnrecognisedFormat",
         "UnsafePickle",
     ),
+    "embeddings.library": ("IndexedEmbedding", "IndexedFile", "Library", "Page", "Query", "Row", "Scan"),
     "embeddings.prompt_syntaxes": ("PROMPT_SYNTAXES", "PromptCheck", "check_prompt", "references_in", "translate"),
     "embeddings.text_encoders": ("BASE_MODELS", "TEXT_ENCODERS"),
     "loader.patching": ("patch_diffusers", "unpatch_diffusers"),

@@ -1,0 +1,67 @@
+"""The library of this machine: its place, and the reader of files that the index itself knows nothing of."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..embeddings.library import Contents, Library, Reader
+from .container import all_containers
+from .files import identify
+from .folders import companion_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+PLACE = "LOANWORD_LIBRARY"
+"""The environment variable that says where the index is."""
+_REVISION = "1"
+"""Raised whenever files are read in another way than before."""
+_PICTURES = frozenset((".png", ".webp", ".jxl", ".avif"))
+_PREVIEWS = (".preview", ".example")
+"""What stands before the suffix of a picture that shows what a model makes."""
+
+
+def open_library(path: str | None = None) -> Library:
+    """The index at `path`, by default the one that all programs of this user share; to be closed after use."""
+    reader = Reader(_REVISION, _suffixes(), contents_of, sorted_out)
+    return Library(path or os.environ.get(PLACE) or os.path.join(_cache_folder(), "loanword", "library.sqlite"), reader)
+
+
+def contents_of(path: str) -> Contents:
+    """What a file holds, or what it is instead."""
+    identity = identify(path)
+    message = identity.message.removeprefix(f"{path}: ")
+    container = identity.container
+    pickled = container is not None and all_containers()[container].pickled
+    return Contents(identity.kind, message, identity.format, container, pickled, identity.embeddings)
+
+
+def sorted_out(names: list[str]) -> tuple[Collection[str], Collection[str]]:
+    """Of the names in a folder, those that are not read: parts of others, and pictures that say they are previews.
+
+    And the pictures that are called as a model is, which usually are previews, too.
+    """
+    pictures = {name: os.path.splitext(name)[0] for name in names if os.path.splitext(name)[1].lower() in _PICTURES}
+    companions = {name for each in names if each.startswith("learned_embeds") for name in companion_names(each)}
+    if not pictures:
+        return companions, ()
+    models = {os.path.splitext(name)[0] for name in names if name not in pictures}
+    announced = {name for name, stem in pictures.items() if os.path.splitext(stem)[1] in _PREVIEWS}
+    shown = {name for name in announced if os.path.splitext(pictures[name])[0] in models}
+    return companions | shown, [name for name, stem in pictures.items() if stem in models]
+
+
+def _suffixes() -> frozenset[str]:
+    """What files that some container knows end in; .pti is safetensors under another name."""
+    return frozenset((".pti", *(suffix for row in all_containers().values() for suffix in row.suffixes)))
+
+
+def _cache_folder() -> str:
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        return os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Caches")
+    return os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")

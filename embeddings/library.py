@@ -1,0 +1,212 @@
+"""The library: one index of all embeddings in some folders, which every part of loanword and every process shares.
+
+It remembers of each file what reading it gave, by path, size and time of the last change, so that only what is new is
+read. It knows no file format: what a file is it is told by the `Reader` that it is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .indexed import IndexedEmbedding, IndexedFile
+from .library_query import COLLISION, DUPLICATE, Page, Query, Row, alike, page_of, read_files
+from .library_records import Contents, Reader, forget, known_states, put, record_of
+from .library_scope import edges, outermost
+from .library_store import MEMORY, Store
+from .library_walk import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .library_records import Record
+    from .library_walk import State
+
+__all__ = [
+    "MEMORY",
+    "Contents",
+    "IndexedEmbedding",
+    "IndexedFile",
+    "Library",
+    "Page",
+    "Query",
+    "Reader",
+    "Row",
+    "Scan",
+]
+
+_AT_ONCE = 250
+"""Files that are read before what was found is stored."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What changed since the last scan: paths, and the number of files that are as they were."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    unlistable: tuple[str, ...] = ()
+    """Folders that are not there, or cannot be listed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+class Library:
+    """The index at `path`, or in memory where that is MEMORY; to be closed, or used as a context manager.
+
+    Safe with several threads and processes. A damaged index is replaced, one that cannot be written kept in memory.
+    """
+
+    def __init__(self, path: str, reader: Reader) -> None:
+        self._reader = reader
+        self._store = Store(path, reader.revision)
+
+    @property
+    def path(self) -> str:
+        """Where the index is; MEMORY where it is in memory only."""
+        return self._store.path
+
+    def scan(
+        self,
+        folders: Iterable[str],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Scan:
+        """Bring what is known of all files below `folders` up to date.
+
+        `progress` is told how many of how many files have been read. When `cancelled` says so, what was read until
+        then is kept, and the rest is left for the next scan.
+        """
+        chosen = outermost(folders)
+        while True:
+            generation = self._store.generation
+            scan = self._scan(chosen, progress or _silent, cancelled or _never)
+            if generation == self._store.generation:
+                return scan
+
+    def file(self, path: str, *, hashed: bool = False) -> IndexedFile | None:
+        """What is known of a file; if `hashed`, with its SHA-256, which is computed when that is first asked for."""
+        key = os.fsencode(os.path.abspath(path))
+        found = next(iter(self._files("path = ?", (key,))), None)
+        if found is None or not hashed or found.sha256 is not None:
+            return found
+        state = (found.size, found.modified_ns)
+        digest = _sha256(path, state)
+        self._store.run(
+            lambda connection: connection.execute(
+                "UPDATE files SET sha256 = ? WHERE (path, size, modified_ns) = (?, ?, ?)", (digest, key, *state)
+            ).close(),
+            writing=True,
+        )
+        return replace(found, sha256=digest)
+
+    def files(self, folders: Iterable[str]) -> Iterator[IndexedFile]:
+        """Everything that is known below `folders`, in the order of paths."""
+        for folder in sorted(outermost(folders)):
+            last, end = edges([folder])
+            while some := self._files("path > ? AND path < ?", (last, end), _AT_ONCE):
+                yield from some
+                last = os.fsencode(some[-1].path)
+
+    def page(self, folders: Iterable[str], query: Query) -> Page:
+        """The rows below `folders` that `query` wants."""
+        chosen = outermost(folders)
+        return self._store.run(lambda connection: page_of(connection, chosen, query))
+
+    def duplicates(self, folders: Iterable[str]) -> list[tuple[Row, ...]]:
+        """The embeddings with the same vectors, group by group."""
+        return self._store.run(lambda connection: alike(connection, folders, DUPLICATE))
+
+    def collisions(self, folders: Iterable[str]) -> list[tuple[Row, ...]]:
+        """The embeddings with one name and different vectors, group by group."""
+        return self._store.run(lambda connection: alike(connection, folders, COLLISION))
+
+    def close(self) -> None:
+        """Close the index."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _files(self, where: str, values: Sequence[object], limit: int = 1) -> list[IndexedFile]:
+        return self._store.run(lambda connection: [file for _, file in read_files(connection, where, values, limit)])
+
+    def _scan(
+        self, folders: Sequence[str], progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+    ) -> Scan:
+        known = self._store.run(lambda connection: known_states(connection, folders))
+        unlistable: list[str] = []
+        found: dict[bytes, State] = {}
+        for folder in folders:
+            found |= walk(folder, self._reader.suffixes, self._reader.sorted_out, unlistable)
+        pending = [path for path, state in found.items() if known.get(path) != state]
+        removed = [path for path in known if path not in found]
+        if removed:
+            self._store.run(lambda connection: forget(connection, removed), writing=True)
+        read = self._read(pending, found, progress, cancelled)
+        changed = [path for path in read if path in known and known[path][:3] != found[path][:3]]
+        return Scan(
+            added=tuple(os.fsdecode(path) for path in read if path not in known),
+            changed=tuple(map(os.fsdecode, changed)),
+            removed=tuple(map(os.fsdecode, removed)),
+            unchanged=len(known) - len(removed) - len(changed),
+            unlistable=tuple(unlistable),
+        )
+
+    def _read(
+        self,
+        paths: Sequence[bytes],
+        states: dict[bytes, State],
+        progress: Callable[[int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> Sequence[bytes]:
+        """Read files and store what is in them; gives the paths of those that were, before it was cancelled."""
+        done = 0
+        while done < len(paths):
+            records: list[Record] = []
+            for path in paths[done : done + _AT_ONCE]:
+                if cancelled():
+                    break
+                records.append(record_of(path, states[path], self._reader.read(os.fsdecode(path))))
+                progress(done + len(records), len(paths))
+            self._store.run(partial(put, records=records), writing=True)
+            done += len(records)
+            if not records or cancelled():
+                break
+        return paths[:done]
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _sha256(path: str, state: tuple[int, int]) -> str | None:
+    """The hash of a file that is still in `state`; None where it is not, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            status = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return digest.hexdigest() if (status.st_size, status.st_mtime_ns) == state else None

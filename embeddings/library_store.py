@@ -1,0 +1,140 @@
+"""The SQLite file of the library: opened, shared, and replaced when it is damaged.
+
+No write-ahead log: it needs memory that all processes share, which network file systems do not have. Transactions are
+short instead. Nothing is ever waited for on the disk: what a power cut damages is read from the files again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Action = Callable[[sqlite3.Connection], "Result"]
+
+Result = TypeVar("Result")
+
+MEMORY = ":memory:"
+PATIENCE = 20.0
+"""Seconds to wait for another process; its transactions take some hundredths."""
+_APPLICATION = 0x6C6F616E
+"""Marks the file as loanword's ("loan")."""
+_SCHEMA_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE files (
+        id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+        preview INTEGER NOT NULL, settled INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL,
+        format TEXT, container TEXT, pickled INTEGER NOT NULL, sha256 TEXT, file_name TEXT NOT NULL)""",
+    """CREATE TABLE entries (
+        file INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, base_model TEXT, tokens INTEGER,
+        norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL, PRIMARY KEY (file, position))""",
+    "CREATE TABLE facts (file INTEGER PRIMARY KEY, embeddings TEXT NOT NULL)",
+    "CREATE TABLE reader (revision TEXT NOT NULL)",
+)
+
+
+class Store:
+    """A connection that several threads use in turn. Each `run` is one transaction.
+
+    Where the file is damaged it is set aside and a new one begun; where it cannot be written, or others never let go
+    of it, the index is kept in memory. Both count up `generation`: what was stored before is gone.
+    """
+
+    def __init__(self, path: str, revision: str) -> None:
+        self.path = path
+        self.generation = 0
+        self._revision = revision
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def run(self, action: Action[Result], *, writing: bool = False) -> Result:
+        """What `action` makes of the connection; it may be called again, so it changes nothing else."""
+        with self._lock:
+            while True:
+                try:
+                    return self._transaction(action, writing=writing)
+                except sqlite3.DatabaseError as error:
+                    if self.path == MEMORY:
+                        raise
+                    self._mend(error)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _transaction(self, action: Action[Result], *, writing: bool) -> Result:
+        connection = self._connection or self._open()
+        connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        try:
+            result = action(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path != MEMORY:
+            with contextlib.suppress(OSError):
+                os.makedirs(os.path.dirname(os.path.abspath(self.path)), mode=0o700, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in ("journal_mode=TRUNCATE", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-32768"):
+                connection.execute(f"PRAGMA {pragma}").close()
+            if not self._is_current(connection):
+                self._begin_anew(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _is_current(self, connection: sqlite3.Connection) -> bool:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if (application, version) != (_APPLICATION, _SCHEMA_VERSION):
+            return False
+        return connection.execute("SELECT revision FROM reader").fetchall() == [(self._revision,)]
+
+    def _begin_anew(self, connection: sqlite3.Connection) -> None:
+        """Make the tables, in place of those of another version; a database of another program is left alone."""
+        connection.execute("BEGIN IMMEDIATE")
+        if not self._is_current(connection):  # another process was faster
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            if tables and connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+                raise sqlite3.OperationalError("a database of another program")
+            for table in tables:
+                connection.execute(f'DROP TABLE "{table}"')
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO reader VALUES (?)", (self._revision,))
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+
+    def _mend(self, error: sqlite3.DatabaseError) -> None:
+        """Go on without the file as it is: with a new one where it is damaged, else in memory."""
+        self.close()
+        self.generation += 1
+        damaged = type(error) is sqlite3.DatabaseError or "no such" in str(error)
+        if not damaged or not _set_aside(self.path):
+            self.path = MEMORY
+
+
+def _set_aside(path: str) -> bool:
+    """Rename a damaged file, which may be anything, so that there is room for a new one; whether that worked."""
+    try:
+        os.replace(path, f"{path}.damaged")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}-journal")
+    except OSError:
+        return False
+    return True
