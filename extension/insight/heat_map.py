@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .themes import more_legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def draw_heat_map(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -
     label_every(axes.xaxis, labels, 20)
     label_every(axes.yaxis, labels, 20)
     if len(cells) <= MOST_NUMBERS:
-        _numbers(axes, part, theme)
+        _numbers(axes, part, colours, theme)
     bar = axes.figure.colorbar(image, ax=axes, ticks=(-1, -0.5, 0, 0.5, 1), fraction=0.05, pad=0.04)
     bar.set_label("cosine similarity", color=theme.ink)
     bar.outline.set_edgecolor(theme.quiet)
@@ -55,10 +56,10 @@ def _hatched(count: int, theme: Theme) -> Any:
     )
 
 
-def _numbers(axes: Axes, part: Part, theme: Theme) -> None:
-    """Each similarity in its cell, legible on its colour."""
+def _numbers(axes: Axes, part: Part, colours: Any, theme: Theme) -> None:
+    """Each similarity in its cell."""
     for row, similarities in enumerate(part.similarity):
         for column, similarity in enumerate(similarities):
             if similarity is not None:
-                colour = theme.ink if math.fabs(similarity) < 0.55 else theme.unlike
+                colour = more_legible(theme.ink, theme.unlike, on=colours((similarity + 1) / 2))
                 axes.text(column, row, f"{similarity:.2f}", ha="center", va="center", size=7, color=colour)

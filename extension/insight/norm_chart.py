@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 12
 """Of so many bars there is room for a number above each."""
+MOST_HATCHED = 26
+"""More bars are too thin for lines; that they end outside of the vocabulary's range is seen nevertheless."""
 WIDEST_LINEAR = 12.0
 """Where the longest norm is more times the shortest than this, the scale is logarithmic."""
 _DRAWN = (1e-60, 1e60)
@@ -28,6 +30,7 @@ def draw_norms(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -> N
     heights = [None if norm is None else _height(norm) for norm in part.norms]
     floor = _scale(axes, [each for each in (*heights, low, high) if each and each < float("inf")])
     _vocabulary(axes, low, median, high, theme)
+    few = len(heights) <= MOST_HATCHED
     for position, (norm, height) in enumerate(zip(part.norms, heights, strict=True)):
         if height:
             unusual = not low <= height <= high
@@ -38,8 +41,8 @@ def draw_norms(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -> N
                 bottom=floor,
                 color=theme.unusual if unusual else theme.usual,
                 edgecolor=theme.ink,
-                linewidth=0.5,
-                hatch="////" if unusual else None,
+                linewidth=0.5 if few else 0,
+                hatch="////" if unusual and few else None,
             )
         if not height or len(heights) <= MOST_NUMBERS:
             said = "×" if norm is None else f"{norm:.2g}"
@@ -52,7 +55,7 @@ def draw_norms(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -> N
                 size=8,
                 color=theme.ink,
             )
-    label_every(axes.xaxis, labels, 26)
+    label_every(axes.xaxis, labels, MOST_HATCHED)
     axes.set_xlim(-0.7, max(len(labels), 4) - 0.3)
     axes.set_xlabel("layer" if part.space == "layer" else "vector", color=theme.ink)
     axes.set_ylabel("norm", color=theme.ink)
@@ -63,14 +66,15 @@ def _height(norm: float) -> float:
 
 
 def _scale(axes: Axes, heights: Sequence[float]) -> float:
-    """Choose the scale for these heights; where its bars stand."""
+    """Choose the scale for these heights, with room for the legend; where its bars stand."""
     low, high = (min(heights), max(heights)) if heights else (1.0, 1.0)
     if high <= low * WIDEST_LINEAR:
-        axes.set_ylim(0, high * 1.2)
+        axes.set_ylim(0, high * 1.4)
         return 0.0
     axes.set_yscale("log")
-    axes.set_ylim(low / 2, high * 2)
-    return low / 2
+    floor = low / 2
+    axes.set_ylim(floor, high * (high / floor) ** 0.35)
+    return floor
 
 
 def _vocabulary(axes: Axes, low: float, median: float | None, high: float, theme: Theme) -> None:
@@ -79,4 +83,4 @@ def _vocabulary(axes: Axes, low: float, median: float | None, high: float, theme
         return
     axes.axhspan(low, high, facecolor=theme.quiet, alpha=0.3, linewidth=0, label="nine in ten words of the model")
     axes.axhline(median, color=theme.ink, linewidth=0.8, linestyle="--", label="their median")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False, fontsize=8, labelcolor=theme.ink)
+    axes.legend(loc="upper right", ncol=2, frameon=False, fontsize=8, labelcolor=theme.ink)

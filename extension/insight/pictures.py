@@ -51,12 +51,17 @@ def pictures_of(inside: Inside) -> list[Picture]:
     return [Picture(f"{part.key}-{kind}", *described) for part in inside.parts for kind, described in _kinds(part)]
 
 
-def picture(inside: Inside, key: str, *, dark: bool = False, form: str = "svg") -> bytes:
-    """The picture with that key, for a light or a dark page, as "svg" or "png"; raises UnknownName."""
+def picture(inside: Inside, key: str, *, dark: bool = False, form: str = "svg", opaque: bool = False) -> bytes:
+    """The picture with that key as "svg" or "png", for a light or a dark page; raises UnknownName.
+
+    What is behind it shows through unless it is to be `opaque`, as programs need it that know no transparency.
+    """
     for part in inside.parts:
         for kind, (title, _) in _kinds(part):
             if key == f"{part.key}-{kind}":
-                return _Sheet(inside.name, title, DARK if dark else LIGHT).drawn(part, kind, form)
+                return _Sheet(inside.name, title, DARK if dark else LIGHT).drawn(
+                    part, kind, form, transparent=not opaque
+                )
     raise UnknownName(f"there is no picture {key!r}")
 
 
@@ -79,14 +84,14 @@ class _Sheet:
     title: str
     theme: Theme
 
-    def drawn(self, part: Part, kind: str, form: str) -> bytes:
+    def drawn(self, part: Part, kind: str, form: str, *, transparent: bool) -> bytes:
         matplotlib: Any = importlib.import_module("matplotlib")
         with _ONE_AT_A_TIME, matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(self._settings())
             figure = self._figure(part, kind)
             content = io.BytesIO()
-            figure.savefig(content, format=form, transparent=True, metadata=_METADATA[form])
+            figure.savefig(content, format=form, transparent=transparent, metadata=_METADATA[form])
         return content.getvalue()
 
     def _figure(self, part: Part, kind: str) -> Any:
@@ -99,12 +104,14 @@ class _Sheet:
         return figure
 
     def _settings(self) -> dict[str, Any]:
-        ink, quiet = self.theme.ink, self.theme.quiet
+        page, ink, quiet = self.theme.page, self.theme.ink, self.theme.quiet
         return {
             "font.size": 9,
             "svg.hashsalt": "loanword",
             "hatch.linewidth": 0.6,
             "hatch.color": ink,
+            "figure.facecolor": page,
+            "axes.facecolor": page,
             "axes.edgecolor": quiet,
             "xtick.color": ink,
             "ytick.color": ink,
