@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ PLACE = "LOANWORD_LIBRARY"
 """The environment variable that says where the index is."""
 _REVISION = "1"
 """Raised whenever files are read in another way than before."""
-_PICTURES = frozenset((".png", ".webp", ".jxl", ".avif"))
+_PICTURES = (".png", ".webp", ".jxl", ".avif")
 _PREVIEWS = (".preview", ".example")
 """What stands before the suffix of a picture that shows what a model makes."""
 
@@ -43,16 +44,23 @@ def sorted_out(names: list[str]) -> tuple[Collection[str], Collection[str]]:
 
     And the pictures that are called as a model is, which usually are previews, too.
     """
-    pictures = {name: os.path.splitext(name)[0] for name in names if os.path.splitext(name)[1].lower() in _PICTURES}
-    companions = {name for each in names if each.startswith("learned_embeds") for name in companion_names(each)}
-    if not pictures:
-        return companions, ()
-    models = {os.path.splitext(name)[0] for name in names if name not in pictures}
-    announced = {name for name, stem in pictures.items() if os.path.splitext(stem)[1] in _PREVIEWS}
-    shown = {name for name in announced if os.path.splitext(pictures[name])[0] in models}
-    return companions | shown, [name for name, stem in pictures.items() if stem in models]
+    listed = set(names)
+    left_out = {name for each in names if each.startswith("learned_embeds") for name in companion_names(each)}
+    previews: list[str] = []
+    for name in [name for name in names if name.lower().endswith(_PICTURES)]:
+        stem, ending = os.path.splitext(os.path.splitext(name)[0])
+        if ending in _PREVIEWS and _model_called(stem, listed):
+            left_out.add(name)
+        elif _model_called(stem + ending, listed):
+            previews.append(name)
+    return left_out, previews
 
 
+def _model_called(stem: str, names: Collection[str]) -> bool:
+    return any(stem + suffix in names for suffix in _suffixes() if suffix not in _PICTURES)
+
+
+@functools.cache
 def _suffixes() -> frozenset[str]:
     """What files that some container knows end in; .pti is safetensors under another name."""
     return frozenset((".pti", *(suffix for row in all_containers().values() for suffix in row.suffixes)))

@@ -16,11 +16,11 @@ from .prompts import fold
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .embedding import Embedding
     from .indexed import IndexedEmbedding
-    from .library_walk import State
+    from .library_walk import SortedOut, State
 
 UNREADABLE = "unreadable"
 """The kind of files whose next reading may end otherwise though they are the same."""
@@ -50,8 +50,7 @@ class Reader:
     """Of the files that may hold embeddings, in lower case, with the dot."""
     read: Callable[[str], Contents]
     """What is in a file; never raises."""
-    sorted_out: Callable[[list[str]], tuple[Collection[str], Collection[str]]]
-    """Of the names in a folder, those that need not be read, and those that are previews of a model."""
+    sorted_out: SortedOut
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
 State: TypeAlias = "tuple[int, int, int, int]"
 """Size, time of the last change (ns), whether it is some model's preview, and whether it is settled: 1, except in the
 index, where 0 says that it has to be read again."""
 
+SortedOut: TypeAlias = "Callable[[list[str]], tuple[Collection[str], Collection[str]]]"
+"""Of the names in a folder, those that need not be read, and those that are previews of a model."""
+
 RECENT = 2_000_000_000
 """Nanoseconds; a file that changed as lately as that may change again without its time telling."""
+_DOT = ord(".")
 
 
 def walk(
     root: str,
     suffixes: Collection[str],
-    sorted_out: Callable[[list[str]], tuple[Collection[str], Collection[str]]],
+    sorted_out: SortedOut,
     unlistable: list[str],
 ) -> dict[bytes, State]:
     """The state of each file below `root` that ends in one of `suffixes`, by path.
@@ -38,24 +41,12 @@ def walk(
         try:
             status = os.stat(folder)
             place = (status.st_dev, status.st_ino)
-            if place in seen:
-                continue
-            seen.add(place)
-            with os.scandir(folder) as entries:
-                files = _files(entries, endings, pending)
+            if place not in seen:
+                seen.add(place)
+                names = _files(folder, endings, pending, found)
+                _sort_out(folder, names, sorted_out, found)
         except OSError:
             unlistable.append(os.fsdecode(folder))
-            continue
-        left_out, previews = sorted_out([os.fsdecode(name) for name in files])
-        for name in left_out:
-            files.pop(os.fsencode(name), None)
-        start = os.path.join(folder, b"")
-        for name, status in files.items():
-            found[start + name] = (status.st_size, status.st_mtime_ns, 0, 1)
-        for name in previews:
-            path = start + os.fsencode(name)
-            if path in found:
-                found[path] = (*found[path][:2], 1, 1)
     return found
 
 
@@ -64,22 +55,35 @@ def is_recent(state: State) -> bool:
     return time.time_ns() - state[1] < RECENT
 
 
-def _files(
-    entries: Iterator[os.DirEntry[bytes]], endings: frozenset[bytes], folders: list[bytes]
-) -> dict[bytes, os.stat_result]:
-    """The files with one of the endings, by name; the paths of folders go to `folders`."""
-    files: dict[bytes, os.stat_result] = {}
-    for entry in entries:
-        name = entry.name
-        if name.startswith(b"."):
-            continue
-        if entry.is_dir():
-            folders.append(entry.path)
-        elif os.path.splitext(name)[1].lower() in endings:
-            try:
-                status = entry.stat()
-            except OSError:  # gone meanwhile, or a link to nothing
+def _files(folder: bytes, endings: frozenset[bytes], folders: list[bytes], found: dict[bytes, State]) -> list[bytes]:
+    """The names of the files in `folder` with one of the endings; what they are like goes to `found`.
+
+    The paths of the folders in it go to `folders`.
+    """
+    names: list[bytes] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name[0] == _DOT:
                 continue
-            if stat.S_ISREG(status.st_mode):
-                files[name] = status
-    return files
+            if name[name.rfind(b".") :].lower() in endings and entry.is_file():
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                found[entry.path] = (status.st_size, status.st_mtime_ns, 0, 1)
+                names.append(name)
+            elif entry.is_dir():
+                folders.append(entry.path)
+    return names
+
+
+def _sort_out(folder: bytes, names: list[bytes], sorted_out: SortedOut, found: dict[bytes, State]) -> None:
+    """Drop the files of `folder` that are not to be read, and mark the previews."""
+    left_out, previews = sorted_out(os.fsdecode(b"\0".join(names)).split("\0"))
+    for name in previews:
+        path = os.path.join(folder, os.fsencode(name))
+        size, modified_ns, _, settled = found[path]
+        found[path] = (size, modified_ns, 1, settled)
+    for name in left_out:
+        found.pop(os.path.join(folder, os.fsencode(name)), None)
