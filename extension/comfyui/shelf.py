@@ -1,0 +1,201 @@
+"""The embeddings in some folders, by everything that a prompt can call them: paths as ComfyUI reads them, and names.
+
+Source: ComfyUI, `comfy/sd1_clip.py`, `load_embed` (0.3.64): a path below any folder or subfolder, as it is or with one
+of three suffixes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from ...converters.folders import members_of
+from ...embeddings.errors import FileError
+from ...embeddings.names import is_generic
+from ...embeddings.prompts import PromptNames, fold, without_brackets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ...embeddings.indexed import IndexedEmbedding, IndexedFile
+    from ...embeddings.library import Library
+
+Folders: TypeAlias = "tuple[str, ...]"
+
+GUESSED_SUFFIXES = ("", ".safetensors", ".pt", ".bin")
+"""What ComfyUI tries behind a name, in this order."""
+FRESH = 2.0
+"""Seconds for which the folders are not looked at again, unless a name is not found."""
+_PREFIX = "embedding:"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a name stands for: embeddings of one file; several where the name is that of a file with several."""
+
+    name: str
+    path: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lay in the folders when they were last looked at."""
+
+    files: tuple[IndexedFile, ...] = ()
+    spellings: dict[str, IndexedFile] = field(default_factory=dict[str, "IndexedFile"])
+    """Paths as ComfyUI reads them."""
+    names: PromptNames[Entry] = field(default_factory=PromptNames["Entry"])
+
+
+class Shelf:
+    """The embeddings below `folders`, and those bundled into models below `models`, as they are now."""
+
+    def __init__(self, library: Library, folders: Folders, models: Folders = ()) -> None:
+        self._library = library
+        self._folders = folders
+        self._models = models
+        self._contents: Contents | None = None
+        self._looked = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def contents(self) -> Contents:
+        """What is there; looked at anew every two seconds at most."""
+        with self._lock:
+            if self._contents is None or time.monotonic() - self._looked > FRESH:
+                self._contents = self._renewed()
+            return self._contents
+
+    def refresh(self) -> Contents:
+        """What is there, looked at right now."""
+        with self._lock:
+            self._contents = self._renewed()
+            return self._contents
+
+    def at_path(self, spelling: str) -> IndexedFile | None:
+        """The file that ComfyUI itself would open for `spelling`."""
+        return self.contents.spellings.get(_normal(spelling))
+
+    def named(self, name: str) -> Entry | None:
+        """What a single name stands for, written in any way: its case, `<name>`, with a suffix or folders."""
+        found = self.longest(name)
+        return found[0] if found and found[1] == len(name.rstrip()) else None
+
+    def longest(self, text: str) -> tuple[Entry, int] | None:
+        """The longest name that `text` begins with, and where it ends."""
+        for reference in self.contents.names.references(_PREFIX + text)[:1]:
+            if reference.start == 0 and reference.value is not None:
+                return reference.value, reference.end - len(_PREFIX)
+        return None
+
+    def _renewed(self) -> Contents:
+        scan = self._library.scan((*self._folders, *self._models))
+        self._looked = time.monotonic()
+        if self._contents is not None and not scan:
+            return self._contents
+        own = [file for folder in self._folders for file in _best_first(self._library.files([folder]))]
+        bundles = [file for file in self._library.files(self._models) if file.kind == "embedding"]
+        files = tuple({file.path: file for file in (*own, *bundles)}.values())
+        return Contents(files, _spellings(own, self._folders), _names(files, own, self._folders))
+
+
+def label_of(embedding: IndexedEmbedding) -> str:
+    """What users type for an embedding."""
+    return without_brackets(embedding.name)
+
+
+def whole(file: IndexedFile) -> Entry:
+    """All the embeddings of a file, under its name."""
+    stem = os.path.splitext(os.path.basename(file.path))[0]
+    return Entry(stem, file.path, tuple(range(len(file.embeddings))))
+
+
+def _best_first(files: Iterable[IndexedFile]) -> list[IndexedFile]:
+    """The files, snapshots of a training after the result that a concept's folder is read as."""
+    found = list(files)
+    behind = {
+        file.path
+        for folder in {os.path.dirname(file.path) for file in found if _is_generic(file)}
+        for file in _passed_over(folder, found)
+    }
+    return sorted(found, key=lambda file: file.path in behind)
+
+
+def _passed_over(folder: str, files: Iterable[IndexedFile]) -> Iterator[IndexedFile]:
+    try:
+        members = set(members_of(folder))
+    except FileError:
+        return
+    for file in files:
+        if os.path.dirname(file.path) == folder and file.path not in members:
+            yield file
+
+
+def _is_generic(file: IndexedFile) -> bool:
+    return is_generic(os.path.splitext(os.path.basename(file.path))[0])
+
+
+def _spellings(files: Sequence[IndexedFile], folders: Folders) -> dict[str, IndexedFile]:
+    """Every path by which ComfyUI finds a file, the file in the uppermost folder first where several have it."""
+    found: dict[str, tuple[tuple[int, int, int], IndexedFile]] = {}
+    for file in files:
+        for rank, folder in enumerate(folders):
+            below = _below(file.path, folder)
+            parts = below.split(os.sep) if below else []
+            for depth in range(len(parts)):
+                spelling = os.sep.join(parts[depth:])
+                for order, suffix in enumerate(GUESSED_SUFFIXES):
+                    if spelling.endswith(suffix):
+                        place = (rank, depth, order)
+                        key = spelling[: len(spelling) - len(suffix)]
+                        found[key] = min(found.get(key, (place, file)), (place, file), key=lambda each: each[0])
+    return {spelling: file for spelling, (_, file) in found.items()}
+
+
+def _names(files: Sequence[IndexedFile], own: Sequence[IndexedFile], folders: Folders) -> PromptNames[Entry]:
+    """What embeddings are called: the names of files first, as ComfyUI has them, then their own, then aliases."""
+    names: PromptNames[Entry] = PromptNames()
+    known = [file for file in files if file.embeddings]
+    mine = {file.path for file in own}
+    for file in known:
+        stem, suffix = os.path.splitext(os.path.basename(file.path))
+        if file.path in mine and suffix in GUESSED_SUFFIXES:
+            names.add(stem, whole(file), first=False)
+    for file in known:
+        for position, embedding in enumerate(file.embeddings):
+            names.add(embedding.name, Entry(label_of(embedding), file.path, (position,)), first=False)
+    for file in known:
+        for position, embedding in enumerate(file.embeddings):
+            entry = Entry(label_of(embedding), file.path, (position,))
+            for alias in embedding.aliases:
+                if names.get(alias) is None:
+                    names.add(alias, entry, first=False)
+        folder = os.path.dirname(file.path)
+        if _is_generic(file) and folder not in folders and names.get(os.path.basename(folder)) is None:
+            names.add(os.path.basename(folder), whole(file), first=False)
+    return names
+
+
+def _below(path: str, folder: str) -> str:
+    """`path` as seen from `folder`; empty where it is not below it."""
+    top = os.path.join(os.path.abspath(folder), "")
+    return path[len(top) :] if path.startswith(top) else ""
+
+
+def _normal(spelling: str) -> str:
+    return os.path.normpath(spelling) if spelling else ""
+
+
+def listed(contents: Contents, others: Iterable[str]) -> list[str]:
+    """The names of embeddings that the paths in `others`, listed by ComfyUI, do not show already."""
+    taken = {fold(os.path.splitext(os.path.basename(each.replace("\\", "/")))[0]) for each in others}
+    fresh: dict[str, str] = {}
+    for file in contents.files:
+        for embedding in file.embeddings:
+            if embedding.vectors and fold(label_of(embedding)) not in taken:
+                fresh.setdefault(fold(label_of(embedding)), label_of(embedding))
+    return sorted(fresh.values(), key=str.casefold)
