@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ...insight.token_tables import TokenTable
+    from .databases import DatabaseKind
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,23 @@ class Host(Protocol):
 
     key: str
     title: str
+    target: str
+    """Key of the row of TARGETS that says what its reader takes."""
+    database_kinds: Sequence[DatabaseKind]
+    live_kind: DatabaseKind
+    """The kind of database that generation uses."""
+    prompt_modules: Sequence[str]
+    """Names of the modules whose `get_learned_conditioning_prompt_schedules` every prompt goes through."""
+    encoding: tuple[str, str, str]
+    """Module, class and method that make conditioning of prompts and note their embeddings for the infotext."""
 
     @property
     def lost(self) -> Sequence[str]:
         """The features that this host's internals do not allow, a sentence each."""
+        ...
+
+    def lose(self, sentences: Sequence[str]) -> None:
+        """Add to `lost`."""
         ...
 
     def embedding_folders(self) -> Sequence[str]:
@@ -71,4 +86,40 @@ class Host(Protocol):
 
     def option(self, name: str) -> Any:
         """The value of one of loanword's settings (`settings.SETTINGS`)."""
+        ...
+
+    def extra_folders(self) -> Sequence[str]:
+        """The folders with embeddings that its settings add to its own."""
+        ...
+
+    def model(self) -> Any | None:
+        """The loaded model; None while there is none. Never loads one."""
+        ...
+
+    def live_databases(self) -> Sequence[Any]:
+        """The embedding databases that generation uses, of `live_kind`; none while no model is loaded."""
+        ...
+
+    def page_databases(self) -> Sequence[Any]:
+        """The embedding databases of its pages, where those are others."""
+        ...
+
+    def lora_file(self, name: str) -> str | None:
+        """The path of the LoRA that prompts call `name`."""
+        ...
+
+    def hashes_files(self) -> bool:
+        """Whether it computes hashes of files, which infotexts then name."""
+        ...
+
+    def unless_generating(self) -> AbstractContextManager[bool]:
+        """Keeps it from generating while the block runs; False where it is generating already."""
+        ...
+
+    def infotext_fields(self) -> dict[str, Any]:
+        """What generation has noted for the infotext so far, to be changed."""
+        ...
+
+    def remember_image(self, image: Any) -> None:
+        """What `last_image` gives from now on."""
         ...

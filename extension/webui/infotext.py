@@ -1,0 +1,53 @@
+"""What infotexts say of embeddings: each once, and on Forge with the hash of its file, which it leaves out.
+
+Source: A1111 1.10.1 `modules/sd_hijack_clip.py`, `forward`, and Forge `backend/text_processing/classic_engine.py`,
+`__call__`: each text encoder adds its own list for each prompt.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .hosts.host import Host
+    from .patches import Patches
+
+HASHES, NAMES = "TI hashes", "TI"
+
+
+def name_once(host: Host, patches: Patches) -> list[str]:
+    """Have infotexts name each embedding once; returns a sentence where the host is not as expected."""
+    module, class_name, method = host.encoding
+
+    def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        tidy(host.infotext_fields(), host)
+        return result
+
+    try:
+        patches.wrap(getattr(importlib.import_module(module), class_name), method, around)
+    except (ImportError, AttributeError) as error:
+        return [f"The infotext of {host.title} may name an embedding twice ({error})."]
+    return []
+
+
+def tidy(fields: dict[str, Any], host: Host) -> None:
+    """Each embedding once; hashes beside names where the host notes only names."""
+    for key in (HASHES, NAMES):
+        if isinstance(fields.get(key), str):
+            fields[key] = ", ".join(dict.fromkeys(fields[key].split(", ")))
+    if NAMES in fields and HASHES not in fields and (hashes := _hashes(fields[NAMES].split(", "), host)):
+        fields[HASHES] = ", ".join(hashes)
+
+
+def _hashes(names: list[str], host: Host) -> list[str]:
+    known = {
+        name.replace(":", "").replace(",", ""): embedding.shorthash
+        for database in host.page_databases()[:1]
+        for name, embedding in database.word_embeddings.items()
+        if embedding.shorthash
+    }
+    return [f"{name}: {known[name]}" for name in names if name in known]

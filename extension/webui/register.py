@@ -1,0 +1,103 @@
+"""What `scripts/loanword_tab.py` calls whenever a WebUI loads its scripts, at its start and at each "Reload UI".
+
+Whatever of loanword fails leaves a line and the WebUI as it is; nothing here may keep it from starting.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .hosts.chooser import running_host
+from .infotext import name_once
+from .patches import Patches
+from .prompt_words import understand_comfyui
+from .registration import Registration
+from .settings import ALL, add_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from .hosts.host import Host
+
+    Answer = TypeVar("Answer")
+
+_log = logging.getLogger("loanword")
+
+
+@dataclass
+class Running:
+    """loanword in a running WebUI."""
+
+    host: Host
+    registration: Registration
+    patches: Patches
+
+    def stop(self) -> None:
+        """Undo every change to the host."""
+        self.registration.stop()
+        self.patches.undo()
+
+
+_running: list[Running] = []
+"""The one of this process, or none: modules outlive "Reload UI", scripts do not."""
+
+
+def register() -> type[Any] | None:
+    """Add loanword to the WebUI that calls this; returns the script class that the WebUI has to find."""
+    _stop()
+    return _guarded("the extension", _start, None)
+
+
+def running() -> Running | None:
+    """What is running, for the tab and the API."""
+    return _running[0] if _running else None
+
+
+def _start() -> type[Any]:
+    script_callbacks: Any = importlib.import_module("modules.script_callbacks")
+    host = running_host()
+    here = Running(host, Registration(host), Patches())
+    _running.append(here)
+    script_callbacks.on_script_unloaded(_stop)
+    script_callbacks.on_ui_settings(partial(_guarded, "the settings", add_settings, None))
+    script_callbacks.on_ui_tabs(partial(_guarded, "the tab", partial(_tabs, host), []))
+    script_callbacks.on_app_started(partial(_mounted, host))
+    if host.option("register") == ALL:
+        host.lose(here.registration.start())
+        host.lose(understand_comfyui(host, here.registration, here.patches))
+        host.lose(name_once(host, here.patches))
+    from .generation import generation_script
+
+    return generation_script(host, here.registration)
+
+
+def _stop() -> None:
+    while _running:
+        _guarded("undoing its changes", _running.pop().stop, None)
+
+
+def _tabs(host: Host) -> list[Any]:
+    return _part("tab").tabs(host)
+
+
+def _mounted(host: Host, _demo: Any, app: Any) -> None:
+    _guarded("the API", lambda: _part("api").mount(app, host), None)
+
+
+def _part(name: str) -> Any:
+    return importlib.import_module(f".{name}", __package__)
+
+
+def _guarded(what: str, act: Callable[[], Answer], otherwise: Answer) -> Answer:
+    """What `act` gives; where it fails, a line in the log and `otherwise`."""
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001  # the WebUI has to start, whatever loanword lacks in it
+        _log.warning("loanword: %s failed, the WebUI goes on without (%s: %s)", what, type(error).__name__, error)
+        _log.debug("loanword: %s", what, exc_info=True)
+        return otherwise

@@ -1,0 +1,100 @@
+"""Makes every file that loanword reads work in a host's prompts, for as long as the WebUI runs its scripts."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .folder_changes import FolderChanges
+from .loading import ANY_WIDTH, Loading
+from .lora_bundles import LoraBundles
+from .patches import Patches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .hosts.databases import DatabaseKind
+    from .hosts.host import Host
+
+
+class Registration:
+    """What loanword adds to a host's databases, from `start` to `stop`."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.loading = Loading(host)
+        self.bundles = LoraBundles(host, self.loading)
+        self._patches = Patches()
+        self._folders: weakref.WeakKeyDictionary[Any, FolderChanges] = weakref.WeakKeyDictionary()
+
+    def start(self) -> list[str]:
+        """Take part in the loading of every database; returns a sentence for each kind that is not as expected."""
+        lost: list[str] = []
+        for kind in self.host.database_kinds:
+            try:
+                database = importlib.import_module(kind.module).EmbeddingDatabase
+                self._patches.wrap(database, "load_from_file", partial(self.loading.load, kind))
+                self._patches.wrap(database, "load_textual_inversion_embeddings", partial(self._load, kind))
+            except (ImportError, AttributeError) as error:
+                lost.append(f"embeddings that {self.host.title} cannot read stay unread in {kind.module} ({error})")
+        return lost
+
+    def stop(self) -> None:
+        """Have the host as it was; what is registered stays until the host loads its folders again."""
+        self.bundles.take_out()
+        self._patches.undo()
+
+    def before_generation(self) -> None:
+        """Have the databases that generation uses read again where their folders changed, or the model did."""
+        for database in self.host.live_databases():
+            if self._is_stale(database):
+                database.load_textual_inversion_embeddings()
+
+    def reload(self) -> None:
+        """Have the databases that generation uses read their folders again."""
+        for database in self.host.live_databases():
+            _forget_times(database)
+            database.load_textual_inversion_embeddings()
+
+    def _load(self, kind: DatabaseKind, original: Callable[..., Any], database: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take the place of `database.load_textual_inversion_embeddings`."""
+        for folder in self.host.extra_folders():
+            if folder not in database.embedding_dirs and os.path.isdir(folder):
+                database.add_embedding_dir(folder)
+        if not kind.lists_only and self._is_stale(database):
+            _forget_times(database)
+        result = original(database, *args, **kwargs)
+        changes = self._folders.setdefault(database, FolderChanges())
+        changes.remember(database.embedding_dirs)
+        if kind.lists_only:
+            self._follow()
+        return result
+
+    def _is_stale(self, database: Any) -> bool:
+        changes = self._folders.get(database)
+        return (changes is not None and changes.any()) or _is_of_another_model(database, self.host)
+
+    def _follow(self) -> None:
+        """Refresh what generation uses after a page was, unless a generation is using it: that one does it itself."""
+        with self.host.unless_generating() as idle:
+            if idle:
+                self.reload()
+
+
+def _forget_times(database: Any) -> None:
+    """Have the host think that its folders changed: how it is told to load whatever version it is."""
+    for folder in database.embedding_dirs.values():
+        folder.mtime = None
+
+
+def _is_of_another_model(database: Any, host: Host) -> bool:
+    """Whether a model of another width was brought back from memory, which hosts do without saying so."""
+    if database.expected_shape == ANY_WIDTH or host.model() is None or not hasattr(database, "get_expected_shape"):
+        return False
+    with contextlib.suppress(Exception):  # whatever the model's own code raises, it is not embeddings that are wrong
+        return database.expected_shape != database.get_expected_shape()
+    return False
