@@ -23,6 +23,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..embeddings.errors import CannotWrite, Damaged
+from .places import is_url
+from .remote import write as write_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,15 +58,27 @@ _REASONS = {
 }
 
 
+class AlreadyThere(CannotWrite):
+    """Something has this name already, and overwriting was not allowed."""
+
+
 def write_atomic(
     path: Path, content: bytes, *, overwrite: bool, check: Callable[[bytes], None], durable: bool = True
 ) -> None:
     """Write `content` to `path`; `check` gets what was read back and raises if it is not right.
 
-    Missing folders are made. Raises CannotWrite, naming the path, where something is there (with `overwrite`:
-    something other than a regular file; links are not followed) or the system refuses; and whatever `check` raises.
-    A file that replaces another has its permissions, and belongs to whoever writes it.
+    Missing folders are made. Raises CannotWrite, naming the path, where something is there (AlreadyThere; with
+    `overwrite`: something other than a regular file; links are not followed) or the system refuses; and whatever
+    `check` raises. A file that replaces another has its permissions, and belongs to whoever writes it. Behind a URL
+    the store vouches for the bytes (requests carry checksums), so there `check` gets what is about to be sent.
     """
+    if is_url(target := os.fspath(path)):
+        check(content)
+        try:
+            write_remote(target, content, overwrite=overwrite)
+        except FileExistsError:
+            raise AlreadyThere(f"{target}: {_REASONS[errno.EEXIST]}") from None
+        return
     _write(path, partial(_fill, content=content, check=check), overwrite=overwrite, durable=durable)
 
 
@@ -83,7 +97,7 @@ def flush(paths: Iterable[Path]) -> None:
 
     Raises CannotWrite where the disk refuses.
     """
-    written = [os.fspath(path) for path in paths]
+    written = [place for path in paths if not is_url(place := os.fspath(path))]
     if len(written) > FLUSHED_SINGLY and hasattr(os, "sync"):
         os.sync()
         return
@@ -112,7 +126,8 @@ def _write(path: Path, fill: Callable[[int], None], *, overwrite: bool, durable:
             _flush_folder(folder)
     except OSError as error:
         reason = _REASONS.get(error.errno or 0) or f"cannot be written ({error.strerror or error}); write elsewhere"
-        raise CannotWrite(f"{target}: {reason}") from None
+        kind = AlreadyThere if isinstance(error, FileExistsError) else CannotWrite
+        raise kind(f"{target}: {reason}") from None
 
 
 def _checked_path(path: Path) -> str:

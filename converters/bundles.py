@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .payload import Payload
-    from .writing import Destination
+    from .writing import Destination, Written
 
 
 def bundle(
@@ -50,7 +50,7 @@ def unbundle(
     format: str | None = None,  # noqa: A002  # the word that users know
     target: str | None = None,
     overwrite: bool = False,
-) -> list[Path]:
+) -> list[Written]:
     """Write the embeddings that are inside a LoRA as files of their own, as `convert` does; returns their paths.
 
     Where `lora_destination` is given, the LoRA without them is written there; its path is the last one returned.

@@ -75,6 +75,12 @@ def _in_order_of_asking() -> tuple[Container, ...]:
     return tuple(sorted(all_containers().values(), key=lambda row: row.key not in _ASKED_FIRST))
 
 
+@functools.cache
+def known_suffixes() -> frozenset[str]:
+    """What files that some container knows end in."""
+    return frozenset(suffix for row in all_containers().values() for suffix in row.suffixes)
+
+
 def container_named(key: str) -> Container:
     """The container called `key`; raises UnknownName."""
     try:

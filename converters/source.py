@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from ..embeddings.errors import Damaged, Unreadable
+from .places import folder_of, is_url, joined, name_of
+from .remote import RemoteFile, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ..embeddings.dtypes import Buffer
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
-"""What loanword reads from: a path, the bytes of a file, or a binary stream."""
+"""What loanword reads from: a path or URL, the bytes of a file, or a binary stream."""
 
 READ_WHOLE = 4 * 1024 * 1024
 """Files up to this many bytes are read at once; larger ones by the ranges that are needed."""
@@ -42,6 +44,8 @@ class Source:
     size: int
     content: Buffer | None = None
     descriptor: int = -1
+    ranges: Callable[[int, int], Buffer] | None = None
+    """Reads `length` bytes from `offset` of a large file behind a URL, which has neither content nor descriptor."""
     opened: tuple[int, ...] = ()
     siblings: dict[str, bytes] = field(default_factory=dict[str, bytes])
     name: str = field(init=False)
@@ -52,7 +56,7 @@ class Source:
     """The file's suffix in lower case, with its dot; empty where there is none."""
 
     def __post_init__(self) -> None:
-        self.name = name = os.path.basename(self.path) if self.path else ""
+        self.name = name = name_of(self.path) if self.path else ""
         dot = name.rfind(".")
         self.stem, self.suffix = (name[:dot], name[dot:].lower()) if dot > 0 else (name, "")
 
@@ -62,6 +66,8 @@ class Source:
             raise Damaged(f"needs bytes {offset} to {offset + length}, but is {self.size} long; download it again")
         if self.content is not None:
             return memoryview(self.content)[offset : offset + length]
+        if self.ranges is not None:
+            return self.ranges(offset, length)
         return _read_range(self.descriptor, offset, length)
 
     def head(self, length: int = 64) -> bytes:
@@ -90,17 +96,19 @@ class Source:
 
 
 def open_source(source: Readable, name: str | None = None) -> Source:
-    """Open a path, bytes or a stream. Raises Unreadable where it is no regular file or may not be read.
+    """Open a path, URL, bytes or a stream. Raises Unreadable where it is no regular file or may not be read.
 
     `name` stands in for a file name where there is none.
     """
     if isinstance(source, str):
-        return _open_path(source)
+        return _open_url(source) if is_url(source) else _open_path(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         content = source if isinstance(source, bytes) else bytes(source)
         return Source(name, len(content), content)
     if isinstance(source, os.PathLike):
-        return _open_path(os.fspath(source))
+        if isinstance(source, RemoteFile):
+            return _open_url(source.url, source.size)
+        return open_source(os.fspath(source))
     content = source.read(LONGEST_STREAM + 1)
     if len(content) > LONGEST_STREAM:
         raise Unreadable(f"a stream of more than {LONGEST_STREAM >> 20} MB; save it to a file and read that")
@@ -109,16 +117,23 @@ def open_source(source: Readable, name: str | None = None) -> Source:
 
 def siblings_of(path: str, names: Iterable[str], limit: int) -> dict[str, bytes]:
     """The files called `names` in the folder of `path` that are there, regular and at most `limit` bytes long."""
-    folder = os.path.dirname(path)
+    folder = folder_of(path)
     found: dict[str, bytes] = {}
     for name in names:
         try:
-            with _open_path(os.path.join(folder, name)) as sibling:
+            with open_source(joined(folder, name)) as sibling:
                 if sibling.size <= limit:
                     found[name] = bytes(sibling.read(0, sibling.size))
         except Unreadable:
             continue
     return found
+
+
+def _open_url(url: str, size: int | None = None) -> Source:
+    content = fetch(url, size)
+    if isinstance(content, bytes):
+        return Source(url, len(content), content)
+    return Source(url, content.size, ranges=content.read)
 
 
 def _open_path(path: str) -> Source:

@@ -18,17 +18,20 @@ from ..embeddings.embedding import Embedding
 from ..embeddings.errors import CannotWrite, Damaged, LoanwordError
 from ..embeddings.names import safe_filename
 from ..embeddings.text_encoders import BASE_MODELS
-from .atomic import write_atomic
-from .container import all_containers, container_named
+from .atomic import AlreadyThere, write_atomic
+from .container import container_named, known_suffixes
 from .files import read_all, read_bytes
 from .folders import concept_files
 from .format import all_formats, format_named
 from .metadata import metadata_of
 from .payload import Draft
+from .places import folder_of, is_there, is_url, joined, name_of, remove
+from .remote import RemoteFile
+from .source import open_source
 from .targets import target_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from .container import Container
     from .format import Format
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from .targets import Target
 
 Destination: TypeAlias = "str | os.PathLike[str]"
+Written: TypeAlias = "Path | RemoteFile"
+"""Where something was written; a RemoteFile behind a URL."""
 
 CONCEPT_FOLDER = "folder"
 """Stands where a container's key would: a concept's folder, as the sd-concepts-library keeps them."""
@@ -50,6 +55,9 @@ USUAL_FORMATS = {
     ".webp": ("a1111",),
 }
 """Suffix -> the formats it is usual for; the first that can hold an embedding is taken where none is named."""
+
+
+_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def write(
     dtype: str | None = None,
     overwrite: bool = False,
     durable: bool = True,
-) -> list[Path]:
+) -> list[Written]:
     """Write embeddings to a file, or into a folder under file names made of their names; returns the paths.
 
     A destination with the suffix of a known container is a file; any other is a folder, made where it is missing.
@@ -111,7 +119,7 @@ def write(
     flushed (`atomic.flush`), once for many.
     """
     folder, form = _placed(destination, Form(format, target, container, dtype))
-    return [*map(Path, put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable))]
+    return [*map(_written, put(_rendered(embeddings, form), folder, overwrite=overwrite, durable=durable))]
 
 
 def convert(
@@ -126,56 +134,69 @@ def convert(
     encoder: str | None = None,
     overwrite: bool = False,
     durable: bool = True,
-) -> list[Path]:
+) -> list[Written]:
     """Read a file and write its embeddings, as `read_all` and `write` do; the original's SHA-256 goes along.
 
     Raises what they raise, and CannotWrite where the result would replace the original.
     """
     folder, files = plan(source, destination, Form(format, target, container, dtype), name=name, encoder=encoder)
     keep_originals(files, folder)
-    return [*map(Path, put(files, folder, overwrite=overwrite, durable=durable))]
+    return [*map(_written, put(files, folder, overwrite=overwrite, durable=durable))]
+
+
+def _written(place: str) -> Written:
+    return RemoteFile(place) if is_url(place) else Path(place)
 
 
 def names_file(destination: Destination) -> bool:
     """Whether a destination is a file: one with the suffix of a known container; any other is a folder."""
     path = os.fspath(destination)
-    return os.path.splitext(path)[1].lower() in _known_suffixes() and not os.path.isdir(path)
-
-
-@functools.cache
-def _known_suffixes() -> frozenset[str]:
-    return frozenset(suffix for row in all_containers().values() for suffix in row.suffixes)
+    return os.path.splitext(name_of(path))[1].lower() in known_suffixes() and not os.path.isdir(path)
 
 
 def plan(
-    source: Readable, destination: Destination, form: Form, *, name: str | None = None, encoder: str | None = None
+    source: Readable,
+    destination: Destination,
+    form: Form,
+    *,
+    name: str | None = None,
+    encoder: str | None = None,
+    only: Collection[int] = (),
 ) -> tuple[str, list[Rendered]]:
-    """The files that `convert` would write, and the folder they would go into."""
-    found = [with_original_hash(each) for each in read_all(source, name=name, encoder=encoder)]
+    """The files that `convert` would write, and the folder they would go into.
+
+    `only` are the positions of those embeddings that are meant, where a file has several; `name` is then for one.
+    """
+    found = read_all(source, name=None if only else name, encoder=encoder)
+    if only:
+        found = [each for position, each in enumerate(found) if position in only]
+        found = [each.renamed(name) for each in found] if name is not None and len(found) == 1 else found
     folder, form = _placed(destination, form)
-    return folder, _rendered(found, form)
+    return folder, _rendered([with_original_hash(each) for each in found], form)
 
 
 def keep_originals(files: Sequence[Rendered], folder: str) -> None:
     """Raise CannotWrite where one of the files would replace a file that their embeddings were read from."""
     for file in files:
-        path = os.path.join(folder, file.name)
-        if os.path.exists(path) and any(_is_from(each, path) for each in file.embeddings):
+        path = joined(folder, file.name)
+        if any(_is_from(each, path) for each in file.embeddings):
             raise CannotWrite(f"{path}: would replace the original, which always stays; write elsewhere")
 
 
 def _is_from(embedding: Embedding, path: str) -> bool:
     origin = embedding.provenance.path
-    return origin is not None and os.path.exists(origin) and os.path.samefile(path, origin)
+    if origin is None or is_url(origin) or is_url(path):
+        return origin == path
+    return os.path.exists(path) and os.path.exists(origin) and os.path.samefile(path, origin)
 
 
 def put(files: Sequence[Rendered], folder: str, *, overwrite: bool, durable: bool) -> list[str]:
     """Write all files or none: where one fails, those that were new are taken back."""
-    paths = [os.path.join(folder, file.name) for file in files]
+    paths = [joined(folder, file.name) for file in files]
     if not overwrite and len(files) > 1:
         for path in paths:
-            if os.path.lexists(path):
-                raise CannotWrite(f"{path}: is already there; allow overwriting, or write elsewhere")
+            if is_there(path):
+                raise AlreadyThere(f"{path}: is already there; allow overwriting, or write elsewhere")
     written: list[str] = []
     try:
         for path, file in zip(paths, files, strict=True):
@@ -186,7 +207,7 @@ def put(files: Sequence[Rendered], folder: str, *, overwrite: bool, durable: boo
     except LoanwordError:
         if not overwrite:
             for path in written:
-                os.unlink(path)
+                remove(path)
         raise
     return paths
 
@@ -197,9 +218,9 @@ def with_original_hash(embedding: Embedding) -> Embedding:
     if origin.original_sha256 is not None or origin.path is None:
         return embedding
     digest = hashlib.sha256()
-    with open(origin.path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    with open_source(origin.path) as file:
+        for start in range(0, file.size, _BLOCK):
+            digest.update(file.read(start, min(_BLOCK, file.size - start)))
     return embedding.replace(provenance=replace(origin, ancestor_sha256=digest.hexdigest()))
 
 
@@ -208,9 +229,8 @@ def _placed(destination: Destination, form: Form) -> tuple[str, Form]:
     path = os.fspath(destination)
     if not names_file(path):
         return path, form
-    folder, name = os.path.split(path)
-    stem, suffix = os.path.splitext(name)
-    return folder, replace(form, stem=stem, suffix=suffix)
+    stem, suffix = os.path.splitext(name_of(path))
+    return folder_of(path), replace(form, stem=stem, suffix=suffix)
 
 
 def _rendered(embeddings: Embedding | Iterable[Embedding], form: Form) -> list[Rendered]:

@@ -1,0 +1,76 @@
+"""Places of files, on this machine or behind a URL: told apart, taken apart, put together and looked at.
+
+A URL is what begins with a scheme of two letters or more and `://`, chains included (`zip://a.pt::s3://bucket/b.zip`).
+Only what the user names is ever one: no place that is put together from the content of a file can begin like that.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+
+_URL = re.compile(r"(?P<wrappers>(?:[A-Za-z][A-Za-z0-9+.-]+::)*)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def is_url(place: str) -> bool:
+    """Whether `place` is a URL and no path of this machine."""
+    return "://" in place and _URL.match(place) is not None
+
+
+def joined(place: str, *names: str) -> str:
+    """The place of what is called so below `place`; a last name that is empty gives the folder, with its slash."""
+    if not is_url(place):
+        return os.path.join(place, *names)
+    head, chained = split_chain(place)
+    return posixpath.join(head, *(name.replace(os.sep, "/") for name in names)) + chained
+
+
+def name_of(place: str) -> str:
+    """The name of a file without its folder."""
+    return posixpath.basename(split_chain(place)[0]) if is_url(place) else os.path.basename(place)
+
+
+def folder_of(place: str) -> str:
+    """The folder of a file; empty where that is the current one."""
+    if not is_url(place):
+        return os.path.dirname(place)
+    head, chained = split_chain(place)
+    return posixpath.dirname(head) + chained
+
+
+def split_chain(url: str) -> tuple[str, str]:
+    """A URL without what it is in, and that: "zip://a.pt" and "::s3://bucket/b.zip"."""
+    start = _URL.match(url)
+    end = url.find("::", start.end() if start else 0)
+    return (url[:end], url[end:]) if end >= 0 else (url, "")
+
+
+def scheme_of(url: str) -> str:
+    """How the file is reached, in lower case: "s3", "memory", "zip"."""
+    start = _URL.match(url)
+    return start["scheme"].lower() if start else "file"
+
+
+def same_key(place: str) -> str:
+    """The same for every spelling of a place, upper and lower case included where the system makes no difference."""
+    return place if is_url(place) else os.path.normcase(os.path.abspath(place))
+
+
+def is_there(place: str) -> bool:
+    """Whether anything has this name already."""
+    if not is_url(place):
+        return os.path.lexists(place)
+    from .remote import exists
+
+    return exists(place)
+
+
+def remove(place: str) -> None:
+    """Remove a file that loanword wrote."""
+    if not is_url(place):
+        os.unlink(place)
+        return
+    from .remote import remove as remove_remote
+
+    remove_remote(place)
