@@ -69,7 +69,9 @@ def decode(data: Buffer, dtype: str) -> NDArray[Any]:
     """`data` as a flat float32 array, exactly; float64 stays float64."""
     import numpy as np
 
-    if dtype in ("float64", "float32", "float16"):
+    if dtype == "float32":
+        return np.frombuffer(data, "<f4").astype(np.float32)
+    if dtype in ("float64", "float16"):
         numbers = np.frombuffer(data, dtype=np.dtype(dtype).newbyteorder("<"))
         with np.errstate(invalid="ignore"):  # a signalling NaN is a number like any other here
             return numbers.astype(np.float64 if dtype == "float64" else np.float32)

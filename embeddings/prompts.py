@@ -58,7 +58,7 @@ class _Piece(NamedTuple):
 
 def fold(name: str) -> str:
     """What is the same for all ways to write `name`: its case, its Unicode form, its white space."""
-    return _joined(_pieces(name))
+    return " ".join(_words(name))
 
 
 @dataclass
@@ -152,7 +152,7 @@ class PromptNames(Generic[Value]):
 
     def might_be_in(self, prompt: str) -> bool:
         """Whether `references` could find anything; cheap, and the usual answer is no."""
-        words = _PIECE.findall(prompt.lower()) if prompt.isascii() else [_folded(w) for w in _PIECE.findall(prompt)]
+        words = _words(prompt)
         return not (self._bare.lengths.keys().isdisjoint(words) and _ANNOUNCING.isdisjoint(words))
 
     def references(self, prompt: str) -> list[Reference[Value]]:
@@ -253,6 +253,11 @@ def nearest(name: str, names: Iterable[str], *, count: int = 3, cutoff: float = 
 
 
 _ANNOUNCING = frozenset((*PREFIXES, "<"))
+
+
+def _words(text: str) -> list[str]:
+    """The words and signs of `text`, folded."""
+    return _PIECE.findall(text.lower()) if text.isascii() else [_folded(word) for word in _PIECE.findall(text)]
 
 
 def _pieces(text: str) -> list[_Piece]:
