@@ -7,6 +7,7 @@ loanword costs nothing. There are no eager imports: ComfyUI and the WebUIs load 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -141,7 +142,13 @@ _MODULES = {
 """The imports above once more, for the running program; a test holds them equal."""
 
 
+_COMFYUI = frozenset(("WEB_DIRECTORY", "NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "comfy_entrypoint"))
+"""What ComfyUI asks for after it has loaded this folder from its `custom_nodes`."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _COMFYUI and "comfy.sd1_clip" in sys.modules:
+        return importlib.import_module(f"{__name__}.extension.comfyui.entry").provided(name)
     for module, names in _MODULES.items():
         for entry in names:
             attribute, _, public = entry.partition(" as ")

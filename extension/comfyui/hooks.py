@@ -19,7 +19,7 @@ from .serving import explain, spoken_of, tensor_of, vectors_of
 from .uses import noting_uses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Function: TypeAlias = Callable[..., Any]
 
@@ -181,9 +181,3 @@ HOOKS = (
         "what does not fit the model is said for each text encoder by itself",
     ),
 )
-
-
-def lost(missing: list[str]) -> Iterator[str]:
-    """The lines for the log."""
-    for each in missing:
-        yield f"this ComfyUI looks up embeddings in another way than loanword knows: {each}"

@@ -1,0 +1,72 @@
+"""What the nodes' lists offer, and what a choice stands for.
+
+A workflow can come from anyone: what it names is looked up among what is there, and never used as a path.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ...embeddings.errors import UnknownName
+from ...embeddings.prompts import fold, nearest
+from .places import shown
+from .serving import shelf
+from .shelf import Entry, label_of
+
+if TYPE_CHECKING:
+    from .shelf import Contents
+
+
+def embeddings_by_label(contents: Contents) -> dict[str, Entry]:
+    """Every embedding under a label of its own: its name, with its file where another has that name too."""
+    entries = [
+        Entry(label_of(embedding), file.path, (position,))
+        for file in contents.files
+        for position, embedding in enumerate(file.embeddings)
+    ]
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[fold(entry.name)] = counts.get(fold(entry.name), 0) + 1
+    labels = {
+        entry.name if counts[fold(entry.name)] == 1 else f"{entry.name} ({shown(entry.path)})": entry
+        for entry in entries
+    }
+    return dict(sorted(labels.items(), key=lambda each: each[0].casefold()))
+
+
+def embedding_labels() -> list[str]:
+    """The labels of all embeddings in ComfyUI's folders."""
+    return list(embeddings_by_label(shelf().contents))
+
+
+def embedding_chosen(label: str) -> Entry:
+    """The embedding with this label, or this name; raises UnknownName."""
+    known = embeddings_by_label(shelf().contents)
+    found = known.get(label) or shelf().named(label)
+    if found is None:
+        known = embeddings_by_label(shelf().refresh())
+        found = known.get(label) or shelf().named(label)
+    if found is None:
+        raise UnknownName(f"no embedding is called {label!r}{_instead(label, list(known))}")
+    return found
+
+
+def lora_names() -> list[str]:
+    """The LoRAs that ComfyUI lists."""
+    paths: Any = importlib.import_module("folder_paths")
+    return list(paths.get_filename_list("loras"))
+
+
+def lora_chosen(name: str) -> str:
+    """The path of a LoRA that ComfyUI lists; raises UnknownName."""
+    paths: Any = importlib.import_module("folder_paths")
+    found = paths.get_full_path("loras", name) if name in lora_names() else None
+    if found is None:
+        raise UnknownName(f"no LoRA is called {name!r}{_instead(name, lora_names())}")
+    return found
+
+
+def _instead(name: str, names: list[str]) -> str:
+    close = nearest(name, names)
+    return f"; there is {', '.join(close)}" if close else ""

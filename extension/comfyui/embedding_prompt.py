@@ -1,0 +1,93 @@
+"""The node *Embedding prompt*: a prompt of any program, encoded, and a report of the embeddings in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES, translate, unknown_in
+from ...embeddings.prompts import PromptNames
+from .node import Input, Node, Output, Result
+from .places import shown
+from .serving import handles, shelf
+from .uses import noting_uses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...embeddings.prompt_syntaxes import Unknown
+    from .uses import Use, Uses
+
+AUTOMATIC = "automatic"
+_HANDLE = "loanword-{}"
+
+
+def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
+    """The conditioning of `text`, and which embeddings went into it."""
+    known = shelf().refresh().names
+    references = known.references(text)
+    entries = list(dict.fromkeys(each.value for each in references if each.value is not None))
+    words = {_HANDLE.format(number): entry for number, entry in enumerate(entries)}
+    handle_of = {entry: handle for handle, entry in words.items()}
+    names = PromptNames((each.name, handle_of[each.value]) for each in references if each.value is not None)
+    translated = translate(text, "comfyui", names, source=None if syntax == AUTOMATIC else syntax)
+    token = handles.set(words)
+    try:
+        with noting_uses() as uses:
+            tokens = clip.tokenize(translated)
+    finally:
+        handles.reset(token)
+    unknown = unknown_in(text, references, [entry.name for entry in known])
+    return Result((_conditioning(clip, tokens), report := report_of(uses, unknown)), report)
+
+
+def report_of(uses: Uses, unknown: Iterable[Unknown]) -> str:
+    """What a prompt uses, what does not fit the model, and what may be misspelt, a line each."""
+    lines = [_line(use) for use in uses.found.values()]
+    lines += uses.problems
+    lines += [use.sentence for use in uses.found.values() if use.sentence]
+    for each in unknown:
+        instead = f"; is {' or '.join(map(repr, each.nearest))} meant?" if each.nearest else ""
+        lines.append(f"no embedding is called {each.name!r}{instead}")
+    return "\n".join(lines) or "no embeddings are used"
+
+
+def _line(use: Use) -> str:
+    counts = ", ".join(f"{title} {count}" for title, count in use.counts.items() if count) or "no vectors"
+    return f"{use.entry.name} (for {use.made_for}): {counts}; {shown(use.entry.path)}"
+
+
+def _conditioning(clip: Any, tokens: Any) -> Any:
+    if hasattr(clip, "encode_from_tokens_scheduled"):
+        return clip.encode_from_tokens_scheduled(tokens)
+    states, pooled = clip.encode_from_tokens(tokens, return_pooled=True)
+    return [[states, {"pooled_output": pooled}]]
+
+
+EMBEDDING_PROMPT = Node(
+    key="LoanwordEmbeddingPrompt",
+    title="Embedding prompt",
+    description="Encodes a prompt with its embeddings, written as for any program, and reports which ones are used.",
+    inputs=(
+        Input("clip", "CLIP", "The model's text encoders."),
+        Input(
+            "text",
+            "STRING",
+            "The prompt. An embedding is found by its name alone, as embedding:name or as <name>.",
+            default="",
+            multiline=True,
+        ),
+        Input(
+            "syntax",
+            "COMBO",
+            "Whose names and weights the prompt has. In A1111's, [brackets] weigh less and names stand alone.",
+            default=AUTOMATIC,
+            options=lambda: (AUTOMATIC, *PROMPT_SYNTAXES),
+        ),
+    ),
+    outputs=(
+        Output("CONDITIONING", "conditioning", "The encoded prompt, for a sampler."),
+        Output("STRING", "report", "Which embeddings are used, from which files, and what looks like a slip."),
+    ),
+    run=encode,
+    search_aliases=("textual inversion", "embedding", "clip text encode", "prompt", "A1111"),
+)
