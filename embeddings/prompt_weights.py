@@ -19,7 +19,6 @@ DEEPEST = 50
 _EXPLICIT = re.compile(r"(?s)(.*):\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*")
 _COMPEL_SUFFIX = re.compile(r"\++|-+|[0-9]+\.?[0-9]*|\.[0-9]+")
 _COMPEL_WORD = re.compile(r"([^\s()+,\\-][^\s()+,\\]*?)(\++|--+)(?![\w+-])")
-_SCHEDULE = re.compile(r"[:|]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def read_parentheses(text: str, *, square: bool, depth: int = 0) -> tuple[Part, 
             continue
         end = closing.get(position)
         inner = text[position + 1 : end] if end is not None else ""
-        if end is None or (text[position] == "[" and _SCHEDULE.search(inner)):
+        if end is None or (text[position] == "[" and _is_schedule(inner)):
             plain += text[position]
             position += 1
             continue
@@ -103,6 +102,17 @@ def _written(parts: Iterable[Part], weigh: Callable[[str, float], str]) -> str:
                 yield inner if part.weight == 1 else weigh(inner, part.weight)
 
     return "".join(each())
+
+
+def _is_schedule(inner: str) -> bool:
+    """Whether square brackets with this in them choose words by time; a weight in round brackets in them does not."""
+    closing = _closing(inner, "()")
+    position = 0
+    while position < len(inner):
+        if inner[position] in ":|":
+            return True
+        position = closing.get(position, position) + 1
+    return False
 
 
 def _bracketed(bracket: str, inner: str, *, square: bool, depth: int) -> Weighted:

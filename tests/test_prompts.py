@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loanword import CannotWrite, UnknownName
 from loanword.embeddings.prompt_syntaxes import PROMPT_SYNTAXES, check_prompt, references_in, translate
-from loanword.embeddings.prompt_weights import read_compel, read_parentheses, write_compel, write_parentheses
+from loanword.embeddings.prompt_weights import STEP, read_compel, read_parentheses, write_compel, write_parentheses
 from loanword.embeddings.prompts import PromptNames, fold, nearest
 
 NAMES = (
@@ -203,6 +203,17 @@ def test_a_prompt_survives_reading_and_writing_its_weights(prompt):
             write_parentheses(read_parentheses(again, square=square)), square=square
         )
     assert isinstance(write_compel(read_compel(prompt)), str)
+
+
+@pytest.mark.parametrize("prompt", ["[a (b:1.2)]", "[(a:0.5), (b:c)]"])
+def test_a_weight_inside_of_square_brackets_makes_no_schedule_of_them(prompt):
+    (part,) = read_parentheses(prompt, square=True)
+    assert part.weight == 1 / STEP
+
+
+@pytest.mark.parametrize("prompt", ["[a:b:0.5]", "[(a:1.2):b:0.5]", "[(a:1.2)|b]"])
+def test_square_brackets_that_choose_by_time_weigh_nothing(prompt):
+    assert "".join(each for each in read_parentheses(prompt, square=True) if isinstance(each, str)).startswith("[")
 
 
 @pytest.mark.parametrize("prompt", ["(" * 50_000, "(" * 400 + "x" + ")" * 400, "[(" * 20_000, "x" * 50_000 + ":1.2)"])

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _SPECIAL = re.compile(r"<[^<>]+>|\[[A-Z]+\]")
 _PRINTED = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 """The bytes that stand for themselves; all others, in their order, have the characters from U+0100 on."""
-_BYTES = {chr(byte): byte for byte in _PRINTED} | {
+BYTES = {chr(byte): byte for byte in _PRINTED} | {
     chr(0x100 + i): byte for i, byte in enumerate(sorted({*range(256)} - {*_PRINTED}))
 }
+"""What each character of a byte-level vocabulary stands for."""
 
 
 def spelling_of(words: Sequence[str]) -> Callable[[str], str]:
@@ -68,6 +69,6 @@ def _begun(text: str) -> str:
 
 def _from_bytes(word: str) -> str:
     """The text whose UTF-8 bytes the characters stand for; bytes that are no whole character in hexadecimal."""
-    if not all(character in _BYTES for character in word):
+    if not all(character in BYTES for character in word):
         return word
-    return bytes(_BYTES[character] for character in word).decode("utf-8", "backslashreplace")
+    return bytes(BYTES[character] for character in word).decode("utf-8", "backslashreplace")
