@@ -1,0 +1,85 @@
+// A form in a dialog, and the job that it starts. Focus stays inside, Escape closes, and focus goes back afterwards.
+"use strict";
+(function(loanword) {
+    // Closing it while the job runs leaves the job in `tray`, where it can be watched and cancelled.
+    // `buttons` are [label, starts(values), attributes]; `starts` gives the functions that start the jobs, or a promise
+    // of something quicker, after which the dialog closes.
+    loanword.openDialog = function({root, server, tray, title, intro, fields, buttons, onend}) {
+        const before = root.activeElement;
+        const form = loanword.make("form", {method: "dialog", novalidate: true});
+        const error = loanword.make("p", {class: "error", role: "alert"});
+        const progress = loanword.make("div", {class: "progress"});
+        const dialog = loanword.make("dialog", {"aria-label": title},
+            loanword.make("header", {}, loanword.make("h2", {}, title),
+                loanword.iconButton("close", loanword.say("Close"), () => dialog.close())),
+            form);
+        const values = () => Object.fromEntries([...form.elements].filter((each) => each.name && !each.disabled)
+            .map((each) => [each.name, each.type === "checkbox" ? each.checked : each.value]));
+        const press = (starts) => () => {
+            error.textContent = "";
+            const jobs = attempt(starts, values(), error);
+            if (!jobs) return;
+            if (jobs instanceof Promise) {
+                jobs.then(() => dialog.close());
+                return;
+            }
+            const view = new loanword.JobView({server, onend: (...ended) => {
+                setBusy(form, false);
+                onend(...ended);
+            }});
+            progress.replaceChildren(view.element);
+            setBusy(form, true);
+            view.run(jobs);
+        };
+        form.append(
+            ...[intro].flat().filter(Boolean).map((each) => (typeof each === "string" ? loanword.make("p", {}, each) : each)),
+            loanword.make("div", {class: "fields"}, fields),
+            error,
+            loanword.make("footer", {}, buttons.map(([label, starts, attributes = {}]) =>
+                loanword.button(label, press(starts), attributes))),
+            progress);
+        form.addEventListener("submit", (event) => {
+            event.preventDefault();
+            form.querySelector("button.primary").click();
+        });
+        dialog.addEventListener("close", () => {
+            if (progress.querySelector(".job:not([data-state])")) tray.replaceChildren(...progress.children);
+            dialog.remove();
+            if (before && before.isConnected) before.focus();
+        });
+        root.append(dialog);
+        dialog.showModal();
+        return dialog;
+    };
+
+    function attempt(starts, values, error) {
+        try {
+            return starts(values);
+        } catch (problem) {
+            error.textContent = problem.message;
+            return null;
+        }
+    }
+
+    function setBusy(form, busy) {
+        form.setAttribute("aria-busy", String(busy));
+        for (const button of form.querySelectorAll("footer button")) button.disabled = busy;
+    }
+
+    loanword.field = function(label, control, hint = "") {
+        const note = hint ? loanword.make("small", {}, hint) : null;
+        return loanword.make("label", {class: "field"}, loanword.make("span", {}, label), control, note);
+    };
+
+    loanword.checkbox = function(label, name, checked = false) {
+        const box = loanword.make("input", {type: "checkbox", name});
+        box.checked = checked;
+        return loanword.make("label", {class: "field check"}, box, loanword.make("span", {}, label));
+    };
+
+    // The folders that can be written to; the first is the default.
+    loanword.folderField = function(session, extra = []) {
+        const folders = session.folders.filter((folder) => folder.writable).map(({id, label}) => [id, label]);
+        return loanword.field(loanword.say("Folder"), loanword.choice([...extra, ...folders], undefined, {name: "folder"}));
+    };
+})(window.loanword = window.loanword || {});

@@ -1,0 +1,2 @@
+def get_learned_conditioning_prompt_schedules(prompts, base_steps, hires_steps=None, use_old_scheduling=False):
+    return [[[base_steps, prompt]] for prompt in prompts]

@@ -1,0 +1,35 @@
+import gradio as gr
+
+from modules import processing, script_callbacks, shared, ui_gradio_extensions
+
+
+def _picture_of(prompt, negative_prompt):
+    return processing.process_images(processing.StableDiffusionProcessing(prompt, negative_prompt)).images[0]
+
+
+def _create_prompts(id_part):
+    """The two prompts, and a copy of each that Gradio makes when it notices a change."""
+    prompts = []
+    with gr.Blocks(analytics_enabled=False) as interface, gr.Column():
+        for key, label in ((f"{id_part}_prompt", "Prompt"), (f"{id_part}_neg_prompt", "Negative prompt")):
+            prompt = gr.Textbox(label=label, elem_id=key, show_label=False, lines=3, elem_classes=["prompt"])
+            heard = gr.Textbox(label=f"{label} as the server has it", elem_id=f"{key}_heard", interactive=False)
+            prompt.change(lambda text: text, inputs=[prompt], outputs=[heard], show_progress="hidden")
+            prompts.append(prompt)
+        picture = gr.Image(elem_id=f"{id_part}_gallery", type="pil", interactive=False)
+        generate = gr.Button("Generate", elem_id=f"{id_part}_generate")
+        generate.click(_picture_of, inputs=prompts, outputs=[picture], show_progress="hidden")
+    return interface
+
+
+def create_ui():
+    ui_gradio_extensions.reload_javascript()
+    interfaces = [(_create_prompts("txt2img"), "txt2img", "txt2img"), (_create_prompts("img2img"), "img2img", "img2img")]
+    interfaces += script_callbacks.ui_tabs_callback()
+    shared.tab_names = [label for _, label, _ in interfaces]
+    with gr.Blocks(theme=shared.gradio_theme, analytics_enabled=False, title="Stable Diffusion") as demo:
+        with gr.Tabs(elem_id="tabs"):
+            for interface, label, key in interfaces:
+                with gr.TabItem(label, id=key, elem_id=f"tab_{key}"):
+                    interface.render()
+    return demo
