@@ -125,11 +125,13 @@ class Library:
 
     def duplicates(self, folders: Iterable[str]) -> list[tuple[Row, ...]]:
         """The embeddings with the same vectors, group by group."""
-        return self._store.run(lambda connection: alike(connection, folders, DUPLICATE))
+        chosen = outermost(folders)
+        return self._store.run(lambda connection: alike(connection, chosen, DUPLICATE))
 
     def collisions(self, folders: Iterable[str]) -> list[tuple[Row, ...]]:
         """The embeddings with one name and different vectors, group by group."""
-        return self._store.run(lambda connection: alike(connection, folders, COLLISION))
+        chosen = outermost(folders)
+        return self._store.run(lambda connection: alike(connection, chosen, COLLISION))
 
     def close(self) -> None:
         """Close the index."""

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .indexed import IndexedEmbedding, IndexedFile, from_text
-from .library_scope import below, edges, scope_of
+from .library_scope import below, edges, mark
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from .library_scope import Scope
 
 UNKNOWN = "unknown"
 """The base model of embeddings whose encoders leave it open."""
@@ -92,38 +90,36 @@ class _Filter:
     values: tuple[Any, ...] = ()
 
 
-def page_of(connection: sqlite3.Connection, folders: Iterable[str], query: Query) -> Page:
+def page_of(connection: sqlite3.Connection, folders: Sequence[str], query: Query) -> Page:
     """The page of rows that `query` wants."""
-    scope = scope_of(folders)
+    mark(connection, folders)
     words = searchable(query.text).split()
     text = _Filter(" AND ".join(["instr(searched, ?)"] * len(words)) or "1", tuple(words))
     filters = _filters(query)
     inside = filters["folder"]
     counts = connection.execute(
-        f"""{scope.sql} SELECT root, {inside.sql}, kind, format, base_model, health, duplicates > 0, collides, count(*)
+        f"""SELECT root, {inside.sql}, kind, format, base_model, health, duplicates > 0, collides, count(*)
         FROM marked WHERE {text.sql} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8""",
-        (*scope.values, *inside.values, *text.values),
+        (*inside.values, *text.values),
     )
-    total, facets = _counted(counts, scope, query)
+    total, facets = _counted(counts, folders, query)
     wanted = [text, *filters.values()]
     column, direction = SORTS[query.sort], "DESC" if query.descending else "ASC"
     rows = connection.execute(
-        f"""{scope.sql} SELECT file, position, collides, duplicates FROM marked
+        f"""SELECT file, position, collides, duplicates FROM marked
         WHERE {" AND ".join(each.sql for each in wanted)}
         ORDER BY {column} IS NULL, {column} {direction}, path, position LIMIT ? OFFSET ?""",
-        (*scope.values, *(value for each in wanted for value in each.values), query.limit, query.offset),
+        (*(value for each in wanted for value in each.values), query.limit, query.offset),
     )
     return Page(total, rows_of(connection, rows.fetchall()), facets)
 
 
-def alike(connection: sqlite3.Connection, folders: Iterable[str], finding: str) -> list[tuple[Row, ...]]:
+def alike(connection: sqlite3.Connection, folders: Sequence[str], finding: str) -> list[tuple[Row, ...]]:
     """The rows that are duplicates of one another, or collide with one another, group by group."""
-    scope = scope_of(folders)
-    mark, group = ("duplicates", "fingerprint") if finding == DUPLICATE else ("collides", "root, name")
+    mark(connection, folders)
+    marked, group = ("duplicates", "fingerprint") if finding == DUPLICATE else ("collides", "root, name")
     found = connection.execute(
-        f"{scope.sql} SELECT file, position, collides, duplicates, {group} FROM marked WHERE {mark} "
-        f"ORDER BY {group}, path, position",
-        scope.values,
+        f"SELECT file, position, collides, duplicates, {group} FROM marked WHERE {marked} ORDER BY {group}, path"
     ).fetchall()
     groups: dict[Any, list[Row]] = {}
     for row, values in zip(rows_of(connection, [each[:4] for each in found]), found, strict=True):
@@ -190,7 +186,9 @@ def _healthy(codes: tuple[str, ...]) -> _Filter:
     return _Filter(f"({' OR '.join(conditions)})", words) if codes else _Filter("1")
 
 
-def _counted(counts: Iterable[tuple[Any, ...]], scope: Scope, query: Query) -> tuple[int, dict[str, dict[str, int]]]:
+def _counted(
+    counts: Iterable[tuple[Any, ...]], folders: Sequence[str], query: Query
+) -> tuple[int, dict[str, dict[str, int]]]:
     """How many rows there are in all, and for each value of each filter, where the other filters are met."""
     total = 0
     wanted = {"base_model": query.base_models, "format": query.formats, "kind": query.kinds, "health": query.health}
@@ -202,7 +200,7 @@ def _counted(counts: Iterable[tuple[Any, ...]], scope: Scope, query: Query) -> t
             "format": [format_] if format_ else [],
             "kind": [kind],
             "health": [*health.split(), *marks],
-            "folder": [scope.folders[root]],
+            "folder": [folders[int(root)]],
         }
         unmet = [name for name, some in wanted.items() if some and not set(some).intersection(values[name])]
         unmet += [] if inside else ["folder"]

@@ -107,6 +107,7 @@ def put(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
 
 def forget(connection: sqlite3.Connection, paths: Iterable[bytes]) -> None:
     """Delete all rows of files."""
+    connection.execute("UPDATE state SET changes = changes + 1")
     keys = [(path,) for path in paths]
     for table in ("entries", "facts"):
         connection.executemany(f"DELETE FROM {table} WHERE file = (SELECT id FROM files WHERE path = ?)", keys)

@@ -1,54 +1,47 @@
-"""The folders that the library is asked about, and the SQL that finds everything in them and compares it."""
-
-# ruff: noqa: S608  # values are always parameters
+"""The folders that the library is asked about: everything in them in one table, compared with one another."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Sequence
 
 
-@dataclass(frozen=True)
-class Scope:
-    """Folders as they were spelled, and the table `marked`: their embeddings, and the files that hold none.
+_MARKED = """WITH scope AS MATERIALIZED (
+    SELECT CASE {roots} END AS root, path, size, modified_ns, kind, format, file_name, entries.*
+    FROM files JOIN entries ON entries.file = files.id
+    WHERE {below} AND (kind = 'embedding' OR NOT preview)
+), twins AS (
+    SELECT fingerprint AS twin, count(*) - 1 AS others FROM scope
+    WHERE fingerprint IS NOT NULL GROUP BY fingerprint HAVING count(*) > 1
+), clashes AS (
+    SELECT root AS place, name AS called FROM scope
+    WHERE fingerprint IS NOT NULL GROUP BY root, name HAVING min(fingerprint) <> max(fingerprint)
+)
+SELECT scope.*, ifnull(others, 0) AS duplicates, called IS NOT NULL AND fingerprint IS NOT NULL AS collides
+FROM scope LEFT JOIN twins ON twin = fingerprint LEFT JOIN clashes ON place = root AND called = name"""
 
-    Duplicates are counted among all of the folders, since content is the same everywhere; names collide only below
-    the same folder. Pictures that belong to a model file are left out, unless they hold an embedding.
+
+def mark(connection: sqlite3.Connection, folders: Sequence[str]) -> None:
+    """Make the table `marked` of this connection: the embeddings in `folders`, and the files that hold none.
+
+    Each row knows its `root`, the place of its folder among `folders`. Duplicates are counted in all of them, since
+    content is the same everywhere; names collide only below the same folder. Pictures that belong to a model are left
+    out, unless they hold an embedding. The table is made again only after something has changed.
     """
-
-    folders: tuple[str, ...]
-    sql: str
-    values: tuple[bytes, ...]
-
-
-def scope_of(folders: Iterable[str]) -> Scope:
-    """The scope of all files below `folders`, each file once."""
-    chosen = outermost(folders)
-    roots = " ".join(f"WHEN path >= ? AND path < ? THEN {number}" for number in range(len(chosen)))
-    return Scope(
-        tuple(chosen),
-        f"""WITH scope AS MATERIALIZED (
-            SELECT CASE {roots or "WHEN 0 THEN 0"} END AS root, files.*, entries.* FROM files
-            JOIN entries ON entries.file = files.id
-            WHERE {below(len(chosen))} AND (kind = 'embedding' OR NOT preview)
-        ), twins AS (
-            SELECT fingerprint AS twin, count(*) - 1 AS others FROM scope
-            WHERE fingerprint IS NOT NULL GROUP BY fingerprint HAVING count(*) > 1
-        ), clashes AS (
-            SELECT root AS place, name AS called FROM scope
-            WHERE fingerprint IS NOT NULL GROUP BY root, name HAVING min(fingerprint) <> max(fingerprint)
-        ), marked AS (
-            SELECT scope.*, ifnull(others, 0) AS duplicates,
-                called IS NOT NULL AND fingerprint IS NOT NULL AS collides FROM scope
-            LEFT JOIN twins ON twin = fingerprint
-            LEFT JOIN clashes ON place = root AND called = name
-        )""",
-        edges(chosen) * 2,
-    )
+    changes = connection.execute("SELECT changes FROM state").fetchone()[0]
+    now = repr((changes, *folders))
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS marking AS SELECT '' AS done")
+    if connection.execute("SELECT done FROM marking").fetchone() == (now,):
+        return
+    roots = " ".join(f"WHEN path >= ? AND path < ? THEN {number}" for number in range(len(folders)))
+    selected = _MARKED.format(roots=roots or "WHEN 0 THEN 0", below=below(len(folders)))
+    connection.execute("DROP TABLE IF EXISTS marked")
+    connection.execute(f"CREATE TEMP TABLE marked AS {selected}", edges(folders) * 2)
+    connection.execute("UPDATE marking SET done = ?", (now,))
 
 
 def outermost(folders: Iterable[str]) -> list[str]:

@@ -32,9 +32,10 @@ _SCHEMA = (
         format TEXT, container TEXT, pickled INTEGER NOT NULL, sha256 TEXT, file_name TEXT NOT NULL)""",
     """CREATE TABLE entries (
         file INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, base_model TEXT, tokens INTEGER,
-        norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL, PRIMARY KEY (file, position))""",
+        norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL,
+        PRIMARY KEY (file, position)) WITHOUT ROWID""",
     "CREATE TABLE facts (file INTEGER PRIMARY KEY, embeddings TEXT NOT NULL)",
-    "CREATE TABLE reader (revision TEXT NOT NULL)",
+    "CREATE TABLE state (revision TEXT NOT NULL, changes INTEGER NOT NULL)",
 )
 
 
@@ -102,7 +103,7 @@ class Store:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if (application, version) != (_APPLICATION, _SCHEMA_VERSION):
             return False
-        return connection.execute("SELECT revision FROM reader").fetchall() == [(self._revision,)]
+        return connection.execute("SELECT revision FROM state").fetchall() == [(self._revision,)]
 
     def _begin_anew(self, connection: sqlite3.Connection) -> None:
         """Make the tables, in place of those of another version; a database of another program is left alone."""
@@ -115,7 +116,7 @@ class Store:
                 connection.execute(f'DROP TABLE "{table}"')
             for statement in _SCHEMA:
                 connection.execute(statement)
-            connection.execute("INSERT INTO reader VALUES (?)", (self._revision,))
+            connection.execute("INSERT INTO state VALUES (?, 0)", (self._revision,))
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         connection.execute("COMMIT")
