@@ -298,6 +298,32 @@ def prompt(*, text: str, target: str | None, source: str | None, places: tuple[s
     sys.exit(int(bool(announced)))
 
 
+@main.command("comfyui-workflow")
+@click.option("--embedding", metavar="NAME", help="The embedding's name, as prompts have it.")
+@click.option("--checkpoint", metavar="NAME", help="The checkpoint's file name in ComfyUI.")
+@click.option("--node", is_flag=True, help="Use loanword's node in place of CLIP Text Encode.")
+@click.option("--api", is_flag=True, help="As ComfyUI's API takes it, not its editor.")
+@click.option("--out", "-o", metavar="FILE", help="Write it there.  [default: standard output]")
+@_overwrite
+def comfyui_workflow(
+    *, embedding: str | None, checkpoint: str | None, node: bool, api: bool, out: str | None, overwrite: bool
+) -> None:
+    """Write a ComfyUI workflow for an embedding of Stable Diffusion 1.5.
+
+    \b
+    Example:
+      loanword comfyui-workflow --embedding badhandv4 --checkpoint sd15.safetensors --out badhandv4.json
+    """  # noqa: D301
+    from .extension.comfyui.workflows import CHECKPOINT, EMBEDDING, workflow, write_workflow
+
+    made = workflow(embedding or EMBEDDING, checkpoint or CHECKPOINT, node=node, api=api)
+    if out is None:
+        click.echo(json.dumps(made, indent=2))
+    else:
+        write_workflow(made, out, overwrite=overwrite)
+        say(out)
+
+
 @main.command()
 def formats() -> None:
     """List the formats: who writes them, what they are kept in, and whether loanword writes them too."""
