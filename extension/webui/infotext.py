@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .hosts.host import Host
     from .patches import Patches
@@ -34,12 +34,17 @@ def name_once(host: Host, patches: Patches) -> list[str]:
     return []
 
 
-def tidy(fields: dict[str, Any], host: Host) -> None:
-    """Each embedding once; hashes beside names where the host notes only names."""
+def tidy(noted: Sequence[dict[str, Any]], host: Host) -> None:
+    """Have the last of what was noted name each embedding once, those of earlier prompts too.
+
+    Where the host notes only names, the hashes stand beside them.
+    """
+    fields = noted[-1]
     for key in (HASHES, NAMES):
         if isinstance(fields.get(key), str):
-            fields[key] = ", ".join(dict.fromkeys(fields[key].split(", ")))
-    if NAMES in fields and HASHES not in fields and (hashes := _hashes(fields[NAMES].split(", "), host)):
+            listed = [name for each in noted for name in str(each.get(key, "")).split(", ") if name]
+            fields[key] = ", ".join(dict.fromkeys(listed))
+    if NAMES in fields and (hashes := _hashes(fields[NAMES].split(", "), host)):
         fields[HASHES] = ", ".join(hashes)
 
 

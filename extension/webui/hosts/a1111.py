@@ -103,8 +103,8 @@ class A1111:
             if idle:
                 lock.release()
 
-    def infotext_fields(self) -> dict[str, Any]:
-        return importlib.import_module("modules.sd_hijack").model_hijack.extra_generation_params
+    def infotext_fields(self) -> Sequence[dict[str, Any]]:
+        return [importlib.import_module("modules.sd_hijack").model_hijack.extra_generation_params]
 
     def remember_image(self, image: Any) -> None:
         self._image = image

@@ -49,8 +49,9 @@ class Forge(A1111):
         api: Any = getattr(sys.modules.get("webui") or sys.modules.get("__main__"), "api", None)
         return [each for each in (getattr(page, "embedding_db", None), getattr(api, "embedding_db", None)) if each]
 
-    def infotext_fields(self) -> dict[str, Any]:
-        return importlib.import_module("backend.text_processing.classic_engine").last_extra_generation_params
+    def infotext_fields(self) -> Sequence[dict[str, Any]]:
+        last = importlib.import_module("backend.text_processing.classic_engine").last_extra_generation_params
+        return [getattr(self.model(), "extra_generation_params", {}), last]
 
     def _model(self) -> Any | None:
         model = super()._model()

@@ -116,8 +116,8 @@ class Host(Protocol):
         """Keeps it from generating while the block runs; False where it is generating already."""
         ...
 
-    def infotext_fields(self) -> dict[str, Any]:
-        """What generation has noted for the infotext so far, to be changed."""
+    def infotext_fields(self) -> Sequence[dict[str, Any]]:
+        """What generation has noted for the infotext: of earlier prompts of the same picture, and of the last one."""
         ...
 
     def remember_image(self, image: Any) -> None:
