@@ -14,7 +14,7 @@ from . import __version__
 from .embeddings.errors import CannotWrite, LoanwordError, UnknownName
 from .extension.command_line import choices
 from .extension.command_line.choices import OneOf
-from .extension.command_line.output import notes, say, summary, table, tracked
+from .extension.command_line.output import notes, progress, say, summary, table, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,6 +110,43 @@ def inspect(*, paths: tuple[str, ...], as_json: bool) -> None:
         table(HEADINGS, rows)
         notes("warning", warnings)
     sys.exit(int(unreadable))
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
+def scan(*, folders: tuple[str, ...], as_json: bool) -> None:
+    """Take stock of folders: what is in them, what is wrong with it, and which files are the same.
+
+    What was found is remembered, for the WebUI and ComfyUI too; only files that are new or changed are read again.
+
+    \b
+    Examples:
+      loanword scan embeddings/
+      loanword scan embeddings/ ComfyUI/models/embeddings/ --json > library.json
+
+    Exit status: 0; 1 where a folder or file could not be read at all.
+    """  # noqa: D301
+    from .converters.indexing import open_library
+    from .embeddings.library import COLLISION, DUPLICATE
+    from .extension.command_line import scanning
+
+    places = [folder if os.path.lexists(folder) else os.path.expanduser(folder) for folder in folders]
+    with open_library() as library:
+        with progress() as told:
+            found = library.scan(places, progress=told)
+        files = [*library.files(places)]
+        alike = {DUPLICATE: library.duplicates(places), COLLISION: library.collisions(places)}
+    if as_json:
+        click.echo(json.dumps(scanning.as_values(found, files, *alike.values()), indent=2))
+    else:
+        table(scanning.HEADINGS, scanning.rows_of(files))
+        click.echo(scanning.line_of(found), err=True)
+        scanning.tell(scanning.problems(files))
+        for finding, groups in alike.items():
+            scanning.tell(scanning.alike(finding, groups))
+    notes("unreadable", (("cannot be listed; name a folder that is there", folder) for folder in found.unlistable))
+    sys.exit(int(bool(found.unlistable) or any(file.kind == "unreadable" for file in files)))
 
 
 @main.command()

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .indexed import IndexedEmbedding, IndexedFile
-from .library_query import COLLISION, DUPLICATE, Page, Query, Row, alike, page_of, read_files
+from .library_query import COLLISION, DUPLICATE, SORTS, UNKNOWN, Page, Query, Row, alike, page_of, read_files
 from .library_records import Contents, Reader, forget, known_states, put, record_of
 from .library_scope import edges, outermost
 from .library_store import MEMORY, Store
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from .library_walk import State
 
 __all__ = [
+    "COLLISION",
+    "DUPLICATE",
     "MEMORY",
+    "SORTS",
+    "UNKNOWN",
     "Contents",
     "IndexedEmbedding",
     "IndexedFile",

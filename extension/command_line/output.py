@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +17,10 @@ import click
 from ...embeddings.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from typing import TypeVar
+
+    from rich.progress import Progress
 
     from ...converters.batch import Outcome
 
@@ -64,13 +67,27 @@ def tracked(items: Sequence[Item]) -> Iterator[Item]:
     if len(items) < 2 or not sys.stderr.isatty():
         yield from items
         return
+    with _bar() as bar:
+        yield from bar.track(items)
+
+
+@contextmanager
+def progress() -> Generator[Callable[[int, int], None] | None]:
+    """What may be told how much of how much work is done, to show it in a bar; None where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with _bar() as bar:
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        yield from bar.track(items)
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def summary(verb: str, outcomes: Sequence[Outcome]) -> None:
