@@ -62,8 +62,8 @@ _MARKS: dict[Callable[[str], str], Callable[[str], bool]] = {
 
 def _begun(text: str) -> str:
     """A token that begins a word where it begins with a space."""
-    if not text.strip():
-        return "␣" * len(text) or text
+    if not text.strip(" "):
+        return "␣" * len(text)
     return text[1:] if text.startswith(" ") else f"…{text}"
 
 
