@@ -1,0 +1,162 @@
+"""Answers that change nothing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ...converters.format import all_formats
+from ...converters.targets import TARGETS
+from ...embeddings.dtypes import DTYPES
+from ...embeddings.errors import UnknownName
+from ...embeddings.health import FINDINGS
+from ...embeddings.library_query import SORTS
+from ...embeddings.text_encoders import BASE_MODELS
+from ..insight.inside import as_values, inside
+from ..insight.pictures import picture, pictures_of
+from ..insight.sentences import sentences
+from .api_answers import (
+    EncoderInside,
+    FileOutcome,
+    HostState,
+    Inside,
+    JobState,
+    NearWord,
+    Neighbour,
+    Output,
+    Picture,
+    Session,
+    Titled,
+)
+from .asgi.answers import Answer
+from .asgi.refusal import Refusal
+from .items import base_model_titled, shown
+from .previews import find_preview, read_preview
+
+if TYPE_CHECKING:
+    from ...converters.batch import Outcome
+    from .api_answers import Details, Listing
+    from .api_requests import Empty, ListQuery, PictureQuery
+    from .folders import Folders
+    from .jobs import Job
+    from .service import Service
+
+SORT_TITLES = {
+    "name": "Name",
+    "file": "File",
+    "modified": "Date",
+    "size": "Size",
+    "tokens": "Tokens",
+    "base-model": "Base model",
+    "format": "Format",
+    "norm": "Norm",
+}
+MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+def version() -> str:
+    """Loanword's version."""
+    package = __name__.removesuffix(".extension.webui.api_reading")
+    return importlib.import_module(package).__version__
+
+
+def session(service: Service, _: Empty) -> Session:
+    """What a page or a script needs to begin with."""
+    host = service.host
+    loaded = host.base_model()
+    state = HostState(host.key, host.title, base_model_titled(loaded), host.model() is not None, [*host.lost])
+    return Session(
+        token=service.token,
+        version=version(),
+        host=state,
+        programs=[Titled(key, row.title) for key, row in TARGETS.items()],
+        formats=[Titled(key, row.title) for key, row in all_formats().items() if row.build is not None],
+        dtypes=[*DTYPES],
+        base_models=[Titled(key, row.title) for key, row in BASE_MODELS.items()],
+        folders=service.catalogue.around().folders.listed(),
+        default_program=str(host.option("target")),
+        sorts=[Titled(key, SORT_TITLES[key]) for key in SORTS],
+        health=[Titled(key, row.title) for key, row in FINDINGS.items()],
+    )
+
+
+def listing(service: Service, query: ListQuery) -> Listing:
+    """A page of embeddings."""
+    catalogue = service.catalogue
+    service.scanning.begin(catalogue.around().folders.paths)
+    return catalogue.page(query, scanning=service.scanning.running)
+
+
+def details(service: Service, _: Empty, embedding: str) -> Details:
+    """An embedding, and everything that its file says of it."""
+    return service.catalogue.details(embedding)
+
+
+def look_inside(service: Service, _: Empty, embedding: str) -> Inside:
+    """What is inside an embedding."""
+    seen = _seen(service, embedding)
+    values = as_values(seen)
+    return Inside(
+        encoders=[_encoder(each) for each in values["encoders"]],
+        neighbours=[
+            Neighbour(service.ids.of("embedding", each.path, each.position), shown(each.name), each.similarity)
+            for each in seen.neighbours
+        ],
+        text=sentences(seen),
+        pictures=[Picture(each.key, each.title, each.alt) for each in pictures_of(seen)],
+    )
+
+
+def draw(service: Service, query: PictureQuery, embedding: str, picture_key: str) -> Answer:
+    """A picture of what is inside an embedding."""
+    if query.theme not in ("light", "dark") or query.form not in MEDIA_TYPES:
+        raise Refusal(422, "theme is light or dark, form svg or png")
+    try:
+        content = picture(_seen(service, embedding), picture_key, dark=query.theme == "dark", form=query.form)
+    except UnknownName:
+        raise Refusal(404, "there is no such picture of this embedding") from None
+    return Answer(content=content, media_type=MEDIA_TYPES[query.form])
+
+
+def preview(service: Service, _: Empty, embedding: str) -> Answer:
+    """The picture that shows what an embedding does."""
+    place = find_preview(*service.catalogue.place(embedding))
+    found = read_preview(place) if place else None
+    if found is None:
+        raise Refusal(404, "there is no preview of this embedding")
+    return Answer(content=found[0], media_type=found[1])
+
+
+def job_state(service: Service, _: Empty, job: str) -> JobState:
+    """How far a job is."""
+    found = service.jobs.get(job)
+    folders = service.catalogue.around().folders
+    outcomes = [_outcome(service, found, each, folders) for each in [*found.outcomes]]
+    message = folders.without_paths(found.message)
+    ended = found.state != "running"
+    return JobState(found.kind, found.state, found.done, found.total, message, outcomes, ended and bool(found.written))
+
+
+def _seen(service: Service, name: str) -> Any:
+    return inside(service.catalogue.embedding(name), service.host.token_tables())
+
+
+def _encoder(values: dict[str, Any]) -> EncoderInside:
+    words: Any = values["words"] and [[NearWord(**word) for word in near] for near in values["words"]]
+    known: dict[str, Any] = {**values, "words": words}
+    return EncoderInside(**known)
+
+
+def _outcome(service: Service, job: Job, outcome: Outcome, folders: Folders) -> FileOutcome:
+    return FileOutcome(
+        folders.place_of(outcome.found.path)[1],
+        outcome.kind,
+        folders.without_paths(outcome.reason),
+        [_output(service, job, path, folders) for path in outcome.paths],
+        [folders.without_paths(each) for each in outcome.warnings],
+    )
+
+
+def _output(service: Service, job: Job, path: str, folders: Folders) -> Output:
+    known = job.wrote and folders.has(path)
+    return Output(folders.place_of(path)[1], service.ids.of("embedding", path) if known else None)

@@ -1,0 +1,126 @@
+"""The addresses of the API: what is asked at each, what does it, what it answers. A new one is a new row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import actions, actions_loras, actions_uploads, api_reading, api_writing, downloads, prompt_reports
+from . import api_answers as answers
+from . import api_requests as requests
+from .asgi.refusal import Refusal
+from .opaque_ids import PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+FILE, PICTURE = "application/octet-stream", "image/*"
+_NAMES = re.compile(r"{([a-z_]+)}")
+_KEYS = {"picture_key": r"[A-Za-z0-9_.-]{1,80}"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address.
+
+    `asks` are the parameters of a GET or the body of a POST; `work` gets the service, these, and the ids by name.
+    """
+
+    method: str
+    path: str
+    """With {names} for ids, which are handed to `work` under these names."""
+    summary: str
+    asks: type[Any]
+    work: Callable[..., Any]
+    answers: type | str
+    """A dataclass, or the media type of a file."""
+    heavy: bool = False
+    """Whether files are parsed or pictures made, of which only one is at a time."""
+    status: int = 200
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = _NAMES.sub(lambda name: f"(?P<{name[1]}>{_KEYS.get(name[1], PATTERN)})", self.path)
+        object.__setattr__(self, "pattern", re.compile(parts))
+
+
+UPLOAD = Route(
+    "POST",
+    "/upload",
+    "Send files, to be told what they are",
+    requests.Empty,
+    actions_uploads.upload,
+    answers.Uploads,
+    heavy=True,
+)
+_ID = "/embeddings/{embedding}"
+ROUTES = (
+    Route("GET", "/session", "What to begin with", requests.Empty, api_reading.session, answers.Session),
+    Route("GET", "/embeddings", "Search the embeddings", requests.ListQuery, api_reading.listing, answers.Listing),
+    Route("GET", _ID, "All that a file says", requests.Empty, api_reading.details, answers.Details, heavy=True),
+    Route("GET", f"{_ID}/inside", "Look inside", requests.Empty, api_reading.look_inside, answers.Inside, heavy=True),
+    Route(
+        "GET",
+        f"{_ID}/pictures/{{picture_key}}",
+        "A picture of the inside",
+        requests.PictureQuery,
+        api_reading.draw,
+        PICTURE,
+        heavy=True,
+    ),
+    Route("GET", "/preview/{embedding}", "The preview", requests.Empty, api_reading.preview, PICTURE),
+    Route("GET", "/download/{embedding}", "The original file", requests.Empty, downloads.original, FILE),
+    Route("GET", "/loras", "The LoRAs", requests.Empty, actions_loras.loras, answers.Loras, heavy=True),
+    Route("GET", "/jobs/{job}", "How far a job is", requests.Empty, api_reading.job_state, answers.JobState),
+    Route("GET", "/jobs/{job}/download", "What a job wrote", requests.Empty, downloads.results, FILE),
+    Route("POST", "/jobs/{job}/cancel", "End a job", requests.Empty, api_writing.cancel, answers.Nothing),
+    Route("POST", "/refresh", "Look for new files", requests.Empty, actions.refresh, answers.Started, status=202),
+    Route("POST", "/convert", "Convert", requests.ConvertBody, actions.convert, answers.Started, status=202),
+    Route("POST", "/make-safe", "Pickles anew", requests.MakeSafeBody, actions.make_safe, answers.Started, status=202),
+    Route("POST", "/rename", "Another trigger", requests.RenameBody, actions.rename, answers.Started, status=202),
+    Route("POST", "/split", "A file each", requests.SplitBody, actions.split, answers.Started, status=202),
+    Route("POST", "/bundle", "Into a LoRA", requests.BundleBody, actions_loras.bundle, answers.Started, status=202),
+    Route(
+        "POST",
+        "/unbundle",
+        "Out of a LoRA",
+        requests.UnbundleBody,
+        actions_loras.unbundle,
+        answers.Started,
+        status=202,
+    ),
+    UPLOAD,
+    Route(
+        "POST",
+        "/uploads/{upload}/convert",
+        "Convert what was sent",
+        requests.UploadConvertBody,
+        actions_uploads.convert_upload,
+        answers.Started,
+        status=202,
+    ),
+    Route("POST", "/sidecar", "Change notes", requests.SidecarBody, api_writing.write_notes, answers.Item),
+    Route("POST", "/preview", "Set the preview", requests.PreviewBody, api_writing.take_preview, answers.Item),
+    Route(
+        "POST",
+        "/report",
+        "What prompts use",
+        requests.ReportBody,
+        prompt_reports.report,
+        answers.Report,
+        heavy=True,
+    ),
+)
+
+
+def route_of(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The one of the routes for an address, and the ids in it; raises Refusal."""
+    found = [(route, match) for route in routes if (match := route.pattern.fullmatch(path))]
+    for route, match in found:
+        if route.method == method:
+            return route, match.groupdict()
+    if found:
+        allowed = ", ".join(route.method for route, _ in found)
+        raise Refusal(405, f"only {allowed} is known at this address", headers={"allow": allowed})
+    raise Refusal(404, "there is nothing at this address")

@@ -1,0 +1,175 @@
+"""The library as the API shows it: pages of items, one item with all that is known of it, and what ids stand for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from ...converters.batch import Found
+from ...converters.files import read_all
+from ...embeddings.library_query import SORTS, Query, Row
+from .api_answers import Details, Item, Listing
+from .asgi.refusal import Refusal
+from .folders import Folders
+from .items import Surroundings, item_of, shown, sidecar_name, twin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...embeddings.embedding import Embedding
+    from ...embeddings.indexed import IndexedEmbedding
+    from ...embeddings.library import Library
+    from .api_requests import ListQuery
+    from .hosts.host import Host
+    from .opaque_ids import OpaqueIds
+
+MOST_ITEMS = 500
+MOST_CONVERTED = 1_000_000
+CURRENT = "current"
+LONGEST_METADATA, MOST_METADATA = 4000, 200
+"""Characters of a text, and texts, of what trainers wrote; some write whole logs."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The embeddings of a host's folders."""
+
+    host: Host
+    library: Library
+    ids: OpaqueIds
+    hidden: tuple[str, ...] = ()
+
+    def around(self) -> Surroundings:
+        """What items are seen beside; looked up anew for each request."""
+        return Surroundings(self.host, self.host.base_model(), Folders.of(self.host, self.ids, self.hidden), self.ids)
+
+    def page(self, query: ListQuery, *, scanning: bool) -> Listing:
+        """The items that a query finds."""
+        around = self.around()
+        page = self.library.page(around.folders.paths, self.query_of(query, around))
+        facets = {name: {shown(key): count for key, count in facet.items()} for name, facet in page.facets.items()}
+        facets["folder"] = {
+            self.ids.of("folder", os.path.abspath(path)): count for path, count in page.facets["folder"].items()
+        }
+        return Listing(page.total, query.offset, [item_of(row, around) for row in page.rows], facets, scanning)
+
+    def query_of(self, query: ListQuery, around: Surroundings) -> Query:
+        """What the library is asked; raises Refusal where something of it is not known."""
+        if query.sort not in SORTS or query.order not in ("asc", "desc") or not 1 <= query.limit <= MOST_ITEMS:
+            raise Refusal(422, f"sort is one of {', '.join(SORTS)}, order asc or desc, limit 1 to {MOST_ITEMS}")
+        current = [around.loaded] if around.loaded else []
+        base_models = [key for each in query.base_model for key in (current if each == CURRENT else [each])]
+        return Query(
+            text=query.q,
+            base_models=tuple(base_models),
+            formats=tuple(query.format),
+            folders=tuple(around.folders.path_of(each) for each in query.folder),
+            health=tuple(query.health),
+            kinds=tuple(query.kind),
+            sort=query.sort,
+            descending=query.order == "desc",
+            offset=query.offset,
+            limit=query.limit,
+        )
+
+    def item(self, name: str) -> Item:
+        """The item with an id."""
+        return item_of(self.row(name), self.around())
+
+    def details(self, name: str) -> Details:
+        """The item with an id, and everything that is known of it."""
+        around, row = self.around(), self.row(name)
+        item = item_of(row, around)
+        embedding = row.embedding
+        hashed = self.library.file(row.file.path, hashed=True) or row.file
+        siblings = [
+            Row(row.file, each, at, collides=False, duplicates=0) for at, each in enumerate(row.file.embeddings)
+        ]
+        twins = self._twins_of(row) if row.duplicates else []
+        return Details(
+            **{each.name: getattr(item, each.name) for each in fields(item)},
+            step=embedding.step if embedding else None,
+            checkpoint_name=_said(embedding.checkpoint_name) if embedding else None,
+            checkpoint_hash=_said(embedding.checkpoint_hash) if embedding else None,
+            metadata=_metadata(embedding) if embedding else {},
+            sha256=hashed.sha256,
+            original_sha256=(_said(embedding.original_sha256) if embedding else None) or hashed.sha256,
+            warnings=[shown(each) for each in embedding.warnings] if embedding else [],
+            siblings=[twin_of(each, around) for each in siblings if each.position != row.position],
+            duplicates=[twin_of(each, around) for each in twins],
+        )
+
+    def row(self, name: str) -> Row:
+        """The row with an id; raises Refusal where its file is gone, or another file now."""
+        ref = self.ids.get("embedding", name)
+        file = self.library.file(ref.path)
+        if file is None or ref.position >= max(1, len(file.embeddings)):
+            raise Refusal(404, "there is no such embedding any more")
+        embedding = file.embeddings[ref.position] if file.embeddings else None
+        row = Row(file, embedding, ref.position, collides=False, duplicates=0)
+        collides = bool(self._others(row, self.library.collisions(self.around().folders.paths)))
+        return replace(row, collides=collides, duplicates=len(self._twins_of(row)))
+
+    def place(self, name: str) -> tuple[str, str | None]:
+        """The path of the file with an embedding's id, and the name its notes are kept under, if not the file's."""
+        ref = self.ids.get("embedding", name)
+        file = self.library.file(ref.path)
+        if file is None:
+            raise Refusal(404, "there is no such embedding any more")
+        return ref.path, sidecar_name(file, ref.position)
+
+    def embedding(self, name: str) -> Embedding:
+        """The embedding with an id, with its numbers; raises what reading its file raises."""
+        ref = self.ids.get("embedding", name)
+        found = read_all(ref.path)
+        if ref.position >= len(found):
+            raise Refusal(404, "there is no such embedding any more")
+        return found[ref.position]
+
+    def chosen(self, names: Iterable[str]) -> list[Found]:
+        """The files with embeddings' ids, each once, with the positions that are meant where not all are."""
+        around = self.around()
+        positions: dict[str, set[int]] = {}
+        for name in names:
+            ref = self.ids.get("embedding", name)
+            positions.setdefault(ref.path, set()).add(ref.position)
+        return [self._found(path, chosen, around) for path, chosen in positions.items()]
+
+    def all_of(self, query: ListQuery) -> list[Found]:
+        """The files that a query finds embeddings in, on all its pages."""
+        around = self.around()
+        asked = self.query_of(query, around)
+        everything = replace(asked, offset=0, limit=MOST_CONVERTED)
+        positions: dict[str, set[int]] = {}
+        for row in self.library.page(around.folders.paths, everything).rows:
+            if row.embedding is not None:
+                positions.setdefault(row.file.path, set()).add(row.position)
+        return [self._found(path, chosen, around) for path, chosen in positions.items()]
+
+    def _found(self, path: str, positions: set[int], around: Surroundings) -> Found:
+        file = self.library.file(path)
+        all_meant = file is None or len(positions) >= len(file.embeddings)
+        below = os.path.dirname(around.folders.place_of(path)[1])
+        return Found(path, below, named=True, only=() if all_meant else tuple(sorted(positions)))
+
+    def _twins_of(self, row: Row) -> list[Row]:
+        """The rows with the same vectors."""
+        return self._others(row, self.library.duplicates(self.around().folders.paths))
+
+    def _others(self, row: Row, groups: Iterable[tuple[Row, ...]]) -> list[Row]:
+        """The other rows of the group that a row is in."""
+        key = (row.file.path, row.position)
+        for group in groups:
+            if any((each.file.path, each.position) == key for each in group):
+                return [each for each in group if (each.file.path, each.position) != key]
+        return []
+
+
+def _said(text: str | None) -> str | None:
+    return shown(text) if text else None
+
+
+def _metadata(embedding: IndexedEmbedding) -> dict[str, str]:
+    some = list(embedding.metadata.items())[:MOST_METADATA]
+    return {shown(key): text[:LONGEST_METADATA] for key, text in some}

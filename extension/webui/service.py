@@ -1,0 +1,49 @@
+"""What the API works with, as long as the program runs; a page that is made anew finds everything as it was."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...converters.indexing import open_library
+from .catalogue import Catalogue
+from .jobs import Jobs
+from .opaque_ids import OpaqueIds
+from .scanning import Scanning
+from .uploads import Uploads
+
+if TYPE_CHECKING:
+    from ...embeddings.library import Library
+    from .hosts.host import Host
+
+
+@functools.cache
+def page_token() -> str:
+    """What the page shows the server to be let change things; another one each time the program starts."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass
+class Service:
+    """The state of the API: everything but the host, which changes with each page, is the program's."""
+
+    host: Host
+    token: str = field(default_factory=page_token, repr=False)
+    ids: OpaqueIds = field(default_factory=OpaqueIds)
+    jobs: Jobs = field(default_factory=Jobs)
+    uploads: Uploads = field(default_factory=Uploads)
+
+    @functools.cached_property
+    def library(self) -> Library:
+        """The library, opened when it is first needed."""
+        return open_library()
+
+    @functools.cached_property
+    def scanning(self) -> Scanning:
+        return Scanning(self.library)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.host, self.library, self.ids, (self.uploads.folder,))

@@ -1,0 +1,109 @@
+"""Who makes an embedding work in prompts: the host itself, loanword, or nobody, and then why and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...converters.container import all_containers
+from ...converters.format import all_formats
+from ...converters.targets import TARGETS
+from ...embeddings.errors import one_line, shortened
+from ...embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
+from .api_answers import Use
+from .settings import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...embeddings.indexed import IndexedEmbedding, IndexedFile
+    from .hosts.host import Host
+
+OF_LAYERS = "Its vectors are for single layers, and work only in the program that trained them."
+OF_OUTPUT = "Its vectors replace what the text encoder returns, and work only in OneTrainer, where they were trained."
+ELSEWHERE = "Use it in the program that trained it."
+
+
+def use_of(file: IndexedFile, embedding: IndexedEmbedding | None, host: Host, loaded: str | None) -> Use:
+    """Who makes it work with the base model `loaded`, or with its own where that is None."""
+    if embedding is None:
+        what, _, advice = shortened(one_line(file.message)).rpartition("; ")
+        return Use(None, _sentence(what or advice), _sentence(advice) if what else None)
+    return (
+        _never(embedding)
+        or _not_in(embedding, host)
+        or _not_now(embedding, loaded)
+        or _by_someone(file, embedding, host, loaded)
+    )
+
+
+def fits(embedding: IndexedEmbedding, loaded: str | None) -> bool:
+    """Whether an embedding works with a base model."""
+    return loaded is not None and (_never(embedding) or _not_now(embedding, loaded)) is None
+
+
+def _never(embedding: IndexedEmbedding) -> Use | None:
+    if embedding.layer_vectors:
+        return Use(None, OF_LAYERS, ELSEWHERE)
+    return Use(None, OF_OUTPUT, ELSEWHERE) if embedding.output_vectors else None
+
+
+def _not_in(embedding: IndexedEmbedding, host: Host) -> Use | None:
+    """Why a host with limits of its own never uses it."""
+    target = TARGETS.get(host.target)
+    if target is None:
+        return None
+    title = _encoders(embedding.vectors)
+    if embedding.base_model not in target.formats:
+        return Use(None, f"It has vectors for {title}, and {host.title} {target.because}.", _convert(embedding))
+    counts = {count for count, _, _ in embedding.vectors.values()}
+    if target.equal_counts and len(counts) > 1:
+        return Use(
+            None, f"Its text encoders have unequal numbers of vectors, which {host.title} cannot use.", ELSEWHERE
+        )
+    return None
+
+
+def _not_now(embedding: IndexedEmbedding, loaded: str | None) -> Use | None:
+    """Why it does not work with the loaded model."""
+    if loaded is None or loaded not in BASE_MODELS or set(embedding.vectors) == set(BASE_MODELS[loaded].encoders):
+        return None
+    wanted, here = BASE_MODELS.get(embedding.base_model or ""), BASE_MODELS[loaded].title
+    if wanted is None:
+        return Use(None, f"It has vectors for {_encoders(embedding.vectors)}, which {here} does not use.", ELSEWHERE)
+    return Use(
+        None,
+        f"It is made for {wanted.title}; the loaded checkpoint is {here}.",
+        f"Load a checkpoint of {wanted.title}.",
+    )
+
+
+def _by_someone(file: IndexedFile, embedding: IndexedEmbedding, host: Host, loaded: str | None) -> Use:
+    alone = len(file.embeddings) == 1
+    if alone and host.reads(file.format or "", file.container or "", loaded or embedding.base_model):
+        return Use("host", None, None)
+    why = (
+        f"{host.title} does not read {_kind(file)}."
+        if alone
+        else f"{host.title} does not read files with several embeddings."
+    )
+    if host.option("register") == NOTHING:
+        return Use(None, why, f"Let loanword make it work, in the settings, or convert it for {host.title}.")
+    return Use("loanword", why, f"loanword makes it work; converted for {host.title}, it does so without.")
+
+
+def _kind(file: IndexedFile) -> str:
+    titles = (all_formats()[file.format or ""].title, all_containers()[file.container or ""].title)
+    return f"embeddings of {titles[0]} in a {titles[1]}"
+
+
+def _convert(embedding: IndexedEmbedding) -> str:
+    base = BASE_MODELS.get(embedding.base_model or "")
+    return f"Use it in a program that has {base.title}." if base else ELSEWHERE
+
+
+def _encoders(keys: Iterable[str]) -> str:
+    return " and ".join(TEXT_ENCODERS[key].title for key in keys)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
