@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .converters.files import Identity, identify, read, read_all
     from .converters.format import all_formats as formats
     from .converters.indexing import open_library
+    from .converters.many.conversion import convert_many
+    from .converters.many.report import Totals
     from .converters.targets import TARGETS
     from .converters.verification import Verification, verify
     from .converters.writing import Rendered, convert, render, write
@@ -74,6 +76,7 @@ __all__ = [
     "Row",
     "Scan",
     "SeveralEmbeddings",
+    "Totals",
     "UnknownName",
     "Unreadable",
     "UnrecognisedFormat",
@@ -85,6 +88,7 @@ __all__ = [
     "check_prompt",
     "containers",
     "convert",
+    "convert_many",
     "embeddings_in",
     "formats",
     "identify",
@@ -113,6 +117,8 @@ _MODULES = {
     "converters.files": ("Identity", "identify", "read", "read_all"),
     "converters.format": ("all_formats as formats",),
     "converters.indexing": ("open_library",),
+    "converters.many.conversion": ("convert_many",),
+    "converters.many.report": ("Totals",),
     "converters.targets": ("TARGETS",),
     "converters.verification": ("Verification", "verify"),
     "converters.writing": ("Rendered", "convert", "render", "write"),

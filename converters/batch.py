@@ -30,7 +30,7 @@ class Outcome:
     """What became of a file: the paths of what was written, or the reason why nothing was."""
 
     found: Found
-    kind: Literal["done", "skipped", "failed"]
+    kind: Literal["done", "identical", "skipped", "failed"]
     paths: tuple[str, ...] = ()
     reason: str = ""
     """One line, without the file's own path."""
@@ -95,12 +95,17 @@ def outcomes(files: Iterable[Found], work: Callable[[Found], Outcome]) -> Iterat
         try:
             yield work(found)
         except LoanwordError as error:
-            yield _refused(found, error)
+            yield Outcome(found, refusal(error, named=found.named), reason=reason_of(error))
 
 
-def _refused(found: Found, error: LoanwordError) -> Outcome:
-    skipped = isinstance(error, _SOMETHING_ELSE) and not found.named
+def refusal(error: LoanwordError, *, named: bool) -> Literal["skipped", "failed"]:
+    """What an error makes of a file: something else than an embedding is skipped, unless it was named."""
+    return "skipped" if isinstance(error, _SOMETHING_ELSE) and not named else "failed"
+
+
+def reason_of(error: LoanwordError) -> str:
+    """The error's line without the file's own path."""
     reason = str(error)
     if isinstance(error, FileError) and error.path:
         reason = reason.removeprefix(f"{one_line(error.path)}: ")
-    return Outcome(found, "skipped" if skipped else "failed", reason=reason)
+    return reason

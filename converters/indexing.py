@@ -26,8 +26,13 @@ _PREVIEWS = (".preview", ".example")
 
 def open_library(path: str | None = None) -> Library:
     """The index at `path`, by default the one that all programs of this user share; to be closed after use."""
-    reader = Reader(_REVISION, _suffixes(), contents_of, sorted_out)
-    return Library(path or os.environ.get(PLACE) or os.path.join(_cache_folder(), "loanword", "library.sqlite"), reader)
+    place = path or os.environ.get(PLACE) or os.path.join(cache_folder(), "loanword", "library.sqlite")
+    return Library(place, reader())
+
+
+def reader() -> Reader:
+    """What the index has to be told of files."""
+    return Reader(_REVISION, _suffixes(), contents_of, sorted_out)
 
 
 def contents_of(path: str) -> Contents:
@@ -66,7 +71,8 @@ def _suffixes() -> frozenset[str]:
     return frozenset((".pti", *(suffix for row in all_containers().values() for suffix in row.suffixes)))
 
 
-def _cache_folder() -> str:
+def cache_folder() -> str:
+    """Where this system keeps what programs can make again."""
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         return os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import CannotWrite, LoanwordError, Unreadable, one_line, shortened
-from .places import scheme_of, split_chain
+from .places import joined, scheme_of, split_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,10 @@ _BLOCK = 256 * 1024
 _WRITTEN_AT_ONCE = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "hf", "memory"))
 """Stores where a file appears whole or not at all, by the nature of the request that writes it."""
 _READ_ONLY = frozenset(("zip", "tar", "http", "https", "libarchive", "reference", "github", "git"))
+
+
+class NotThere(Unreadable):
+    """There is nothing behind this URL."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def files_below(url: str) -> Iterator[Listed]:
     """The files in a folder and the folders below it, hidden ones left out, in the order of their names."""
     store, path = _store(url)
     top: str = store._strip_protocol(path).rstrip("/")  # noqa: SLF001  # fsspec has no other name for it
+    folder_url = joined(url, "")
     pending = [top]
     while pending:
         folder = pending.pop()
@@ -143,7 +148,8 @@ def files_below(url: str) -> Iterator[Listed]:
         visible.sort(key=lambda each: each["name"])
         for each in visible:
             if each["type"] == "file" and each["name"].rstrip("/") != folder:
-                yield Listed(_url_of(store, each["name"], url), below, each.get("size"))
+                place = joined(folder_url, below, posixpath.basename(each["name"]))
+                yield Listed(place, below, each.get("size"))
         pending += [each["name"].rstrip("/") for each in reversed(visible) if each["type"] == "directory"]
 
 
@@ -220,7 +226,7 @@ def _asked(url: str, question: Callable[[], Any]) -> Any:
     try:
         return question()
     except FileNotFoundError:
-        raise Unreadable("cannot be read (no such file or directory)", url) from None
+        raise NotThere("cannot be read (no such file or directory)", url) from None
     except Exception as error:  # noqa: BLE001  # every file system has errors of its own
         raise Unreadable(f"cannot be reached ({_reason(error)})", url) from None
 

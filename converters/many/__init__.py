@@ -1,0 +1,1 @@
+"""Conversion of collections of any size, by any number of workers, through crashes."""

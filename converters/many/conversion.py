@@ -1,0 +1,136 @@
+"""Many files at once, by any number of workers; the same result whatever the order in which they finish."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ...embeddings.dtypes import dtype_named
+from ...embeddings.errors import CannotWrite, UnknownName, one_line, shortened
+from ...embeddings.text_encoders import TEXT_ENCODERS
+from ..container import container_named
+from ..format import format_named
+from ..indexing import cache_folder
+from ..places import is_url, scheme_of
+from ..targets import target_named
+from ..writing import CONCEPT_FOLDER, Form, names_file
+from .crew import Crew
+from .dispatch import carry_out
+from .intake import chunks, held
+from .journal import NAME, Journal
+from .report import Totals, check_report, told, write_report
+from .settlement import settle
+from .work import Order, Result, convert_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
+
+    from ..batch import Outcome
+
+_CHUNKS_A_WORKER = 2
+"""Under way at a time: one in work, one waiting."""
+
+
+def convert_many(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    destination: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002  # the word that users know
+    target: str | None = None,
+    container: str | None = None,
+    dtype: str | None = None,
+    encoder: str | None = None,
+    overwrite: bool = False,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    report: str | os.PathLike[str] | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    progress: Callable[[int], None] | None = None,
+    tell: Callable[[Outcome], None] | None = None,
+) -> Totals:
+    """Convert files, folders, patterns and URLs into a folder, a path or a URL, as `convert` does one file.
+
+    `sources` may be an iterator of any length. The work is done by `executor`, any concurrent.futures.Executor, or by
+    `jobs` processes of this machine (by default one for each processor; 0: in this process); for an `executor`, `jobs`
+    says how many workers it has. What became of each file goes, when all is done, into `report`, a file of JSON lines
+    (`report.COLUMNS`), and to `tell`; `progress` is called meanwhile with the number of files that were finished.
+
+    An interrupted run is taken up by the same call: its journal lies in the destination, or at `journal`, for a URL by
+    default in the user's cache folder. `resume=False` begins anew. Of several files that would become the same one,
+    the first has it: first in `sources`, then by its path. Raises UnknownName, and CannotWrite where the journal or
+    the report cannot be written, or the journal is of a run with other settings.
+    """
+    form = Form(format, target, container, dtype)
+    order = Order(os.fspath(destination), form, encoder, overwrite)
+    _check(order)
+    if report is not None:
+        check_report(report)
+    place = os.fspath(journal) if journal is not None else _journal_for(order.destination)
+    jobs = _jobs(jobs, order.destination)
+    opened = Journal(place, json.dumps(asdict(order)), resume=resume)
+    finished = False
+    try:
+        if not opened.begun:
+            opened.begin(held(order.destination))
+        given = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+        with Crew(executor, jobs) as crew:
+            waiting = chunks(opened, order.destination, given)
+            at_once = _CHUNKS_A_WORKER * max(1, jobs)
+            work = functools.partial(convert_chunk, order)
+            for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
+                opened.record([taken.number for taken in chunk], results)
+                if progress is not None:
+                    progress(len(chunk))
+        settle(opened, order)
+        totals = write_report(opened.rows(), report)
+        if tell is not None:
+            for outcome in told(opened.rows()):
+                tell(outcome)
+        finished = True
+    finally:
+        opened.close(finished=finished)
+    return totals
+
+
+def _check(order: Order) -> None:
+    """Raise UnknownName and CannotWrite for what would make every single file fail."""
+    form = order.form
+    if form.target is not None:
+        if form.format is not None or form.container is not None:
+            raise CannotWrite("a target program decides on format and container itself; give only one of them")
+        target_named(form.target)
+    if form.format is not None:
+        format_named(form.format)
+    if form.container not in (None, CONCEPT_FOLDER):
+        container_named(form.container)
+    if form.dtype is not None:
+        dtype_named(form.dtype)
+    if order.encoder is not None and order.encoder not in TEXT_ENCODERS:
+        raise UnknownName(f"no text encoder is called {order.encoder!r}; there are {', '.join(TEXT_ENCODERS)}")
+    if names_file(order.destination):
+        raise CannotWrite(f"{order.destination}: has the name of a file; many files go into a folder")
+
+
+def _jobs(jobs: int | None, destination: str) -> int:
+    """How many workers; what is in this process's memory only this process can write."""
+    if scheme_of(destination) == "memory":
+        return 0
+    return jobs if jobs is not None else os.cpu_count() or 1
+
+
+def _journal_for(destination: str) -> str:
+    if not is_url(destination):
+        return os.path.join(destination, NAME)
+    digest = hashlib.sha256(destination.encode()).hexdigest()[:16]
+    return os.path.join(cache_folder(), "loanword", "journals", f"{digest}.sqlite")
+
+
+def _given_up(error: Exception) -> Result:
+    said = shortened(one_line(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"), 120)
+    return Result("failed", "worker-lost", f"cost every worker that read it its life ({said}); please report this file")

@@ -1,0 +1,226 @@
+"""What is known of a run so far, in a SQLite file: enough to go on after a crash, and to settle who gets which place.
+
+It holds what the destination held before, every source that was taken up, and what workers said came of it. Results
+are written down only when they are on the disk; a power failure loses at most the last of them, and those files are
+converted again. One process has the journal open at a time. It is removed when the run is finished.
+
+Text that is no Unicode (file names may be any bytes) is kept as bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...embeddings.errors import CannotWrite
+from ..finding import Found
+from ..places import same_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .work import Result
+
+NAME = ".loanword-journal.sqlite"
+"""In the destination; what begins with a dot is never taken for a source."""
+
+_SCHEMA = """
+CREATE TABLE run (version INTEGER, settings TEXT, begun INTEGER);
+CREATE TABLE there (place PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY, position INTEGER, path UNIQUE, below, named INTEGER, size INTEGER,
+    state TEXT, code TEXT, reason TEXT, warnings TEXT, format TEXT, container TEXT, sha256 TEXT
+);
+CREATE TABLE made (
+    source INTEGER, part INTEGER, key, place, size INTEGER, format TEXT, container TEXT, names TEXT,
+    base_model TEXT, fingerprint TEXT, PRIMARY KEY (source, part)
+) WITHOUT ROWID;
+CREATE INDEX made_key ON made (key);
+"""
+_VERSION = 1
+_TAKE = "INSERT OR IGNORE INTO source (position, path, below, named, size) VALUES (?, ?, ?, ?, ?)"
+_RECORD = "UPDATE source SET state=?, code=?, reason=?, warnings=?, format=?, container=?, sha256=? WHERE id=?"
+_MADE = "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CLAIMS = """
+CREATE TEMP TABLE claim AS
+    SELECT made.source, made.part, made.place, first_value(source.id) OVER one AS owner
+    FROM made JOIN source ON source.id = made.source
+    WHERE made.key IN (SELECT key FROM made GROUP BY key HAVING count(DISTINCT source) > 1)
+    WINDOW one AS (PARTITION BY made.key ORDER BY source.position, source.path)
+"""
+_FIRST = """
+CREATE TEMP TABLE first AS
+    SELECT made.source, made.part, first_value(source.path) OVER same AS path, row_number() OVER same AS number
+    FROM made JOIN source ON source.id = made.source
+    WHERE made.fingerprint IN (
+        SELECT fingerprint FROM made WHERE fingerprint <> '' GROUP BY fingerprint HAVING count(*) > 1)
+    WINDOW same AS (PARTITION BY made.fingerprint ORDER BY source.position, source.path, made.part)
+"""
+_ROWS = """
+SELECT source.path, source.named, source.state, source.code, source.reason, source.warnings, source.format,
+    source.container, source.sha256, lost.place AS lost, winner.path AS winner,
+    source.state = 'same' AND NOT EXISTS (
+        SELECT 1 FROM made LEFT JOIN there ON there.place = made.key
+        WHERE made.source = source.id AND there.place IS NULL) AS before,
+    made.part, made.place, made.size, made.format AS made_format, made.container AS made_container, made.names,
+    made.base_model, made.fingerprint, first.path AS first
+FROM source
+LEFT JOIN lost ON lost.source = source.id
+LEFT JOIN source AS winner ON winner.id = lost.owner
+LEFT JOIN made ON made.source = source.id
+LEFT JOIN first ON first.source = made.source AND first.part = made.part AND first.number > 1
+ORDER BY source.position, source.path, made.part
+"""
+
+
+class Taken(NamedTuple):
+    """A source that was taken up, with its number in the journal."""
+
+    number: int
+    found: Found
+
+
+class Contested(NamedTuple):
+    """A source of which another wants a place, too."""
+
+    number: int
+    found: Found
+    loses: bool
+    """Whether another has a place that it wants, and so nothing of it is kept."""
+
+
+class Journal:
+    """The journal of one run into one destination; close it."""
+
+    def __init__(self, path: str, settings: str, *, resume: bool) -> None:
+        """Open the journal that an interrupted run left, or begin one; raises CannotWrite."""
+        self.path = path
+        if not resume:
+            self._remove()
+        os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+        try:
+            self._database = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
+            self._prepare(settings)
+        except sqlite3.OperationalError as error:
+            raise CannotWrite(f"{path}: cannot be used ({error}); does another conversion write there now?") from None
+        except sqlite3.DatabaseError as error:
+            raise CannotWrite(f"{path}: is damaged ({error}); remove it to begin anew") from None
+
+    def _prepare(self, settings: str) -> None:
+        self._database.row_factory = sqlite3.Row
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -8192"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute("BEGIN IMMEDIATE")
+        if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone():
+            for statement in _SCHEMA.split(";"):
+                self._database.execute(statement)
+            self._database.execute("INSERT INTO run VALUES (?, ?, 0)", (_VERSION, settings))
+        version, known, self.begun = self._database.execute("SELECT version, settings, begun FROM run").fetchone()
+        if (version, known) != (_VERSION, settings):
+            self._database.close()
+            raise CannotWrite(
+                f"{self.path}: is of an interrupted conversion with other settings; finish that, or begin anew"
+            )
+        self._database.execute("DELETE FROM made WHERE source IN (SELECT id FROM source WHERE state = 'failed')")
+        self._database.execute("DELETE FROM source WHERE state IS NULL OR state = 'failed'")
+        self._database.execute("COMMIT")
+
+    def begin(self, places: Iterable[str]) -> None:
+        """Remember what the destination holds before anything is written to it."""
+        self._database.execute("BEGIN")
+        self._database.execute("DELETE FROM there")
+        self._database.executemany(
+            "INSERT OR IGNORE INTO there VALUES (?)", ((_text(same_key(place)),) for place in places)
+        )
+        self._database.execute("UPDATE run SET begun = 1")
+        self._database.execute("COMMIT")
+
+    def was_there(self, place: str) -> bool:
+        """Whether the destination held this before the run."""
+        return bool(self._database.execute("SELECT 1 FROM there WHERE place = ?", (_text(same_key(place)),)).fetchone())
+
+    def take(self, sources: Iterable[tuple[int, Found]]) -> list[Taken]:
+        """Those of the sources, each with its position, that were not taken up yet; from now on they are."""
+        taken: list[Taken] = []
+        self._begin()
+        for position, found in sources:
+            row = (position, _text(found.path), _text(found.below), found.named, found.size)
+            cursor = self._database.execute(_TAKE, row)
+            if cursor.rowcount:
+                taken.append(Taken(cursor.lastrowid or 0, found))
+        return taken
+
+    def record(self, numbers: Iterable[int], results: Sequence[Result]) -> None:
+        """Write down what came of sources, for good."""
+        pairs = list(zip(numbers, results, strict=True))
+        self._begin()
+        self._database.executemany(_RECORD, ((*map(_text, result[:-1]), number) for number, result in pairs))
+        self._database.executemany(_MADE, (row for number, result in pairs for row in _made_rows(number, result)))
+        self._database.execute("COMMIT")
+
+    def _begin(self) -> None:
+        if not self._database.in_transaction:
+            self._database.execute("BEGIN")
+
+    def contested(self) -> Iterator[Contested]:
+        """The sources that want the same places, first those that get nothing."""
+        self._database.execute("DROP TABLE IF EXISTS temp.claim")
+        self._database.execute("DROP TABLE IF EXISTS temp.lost")
+        self._database.execute(_CLAIMS)
+        self._database.execute(
+            "CREATE TEMP TABLE lost AS"
+            " SELECT source, place, owner, min(part) FROM claim WHERE owner <> source GROUP BY source"
+        )
+        self._database.execute("CREATE UNIQUE INDEX temp.lost_source ON lost (source)")
+        rows = self._database.execute(
+            "SELECT id, path, below, named, size, id IN (SELECT source FROM lost) AS loses FROM source"
+            " WHERE id IN (SELECT source FROM claim) ORDER BY loses DESC, position, path"
+        )
+        for row in rows:
+            found = Found(string_of(row["path"]), string_of(row["below"]), bool(row["named"]), size=row["size"])
+            yield Contested(row["id"], found, bool(row["loses"]))
+
+    def rows(self) -> Iterator[sqlite3.Row]:
+        """What came of every source, in order, a row for each file it became; `contested` has to be asked before."""
+        self._database.execute("DROP TABLE IF EXISTS temp.first")
+        self._database.execute(_FIRST)
+        self._database.execute("CREATE UNIQUE INDEX temp.first_made ON first (source, part)")
+        return self._database.execute(_ROWS)
+
+    def close(self, *, finished: bool) -> None:
+        """Close the journal, and remove it where the run is finished."""
+        self._database.close()
+        if finished:
+            self._remove()
+
+    def _remove(self) -> None:
+        for ending in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                os.unlink(self.path + ending)
+
+
+def _made_rows(number: int, result: Result) -> Iterator[tuple[object, ...]]:
+    for part, made in enumerate(result.made, start=1):
+        yield (
+            number,
+            part,
+            _text(same_key(made.place)),
+            *(_text(each) if isinstance(each, str) else each for each in made),
+        )
+
+
+def _text(value: str) -> str | bytes:
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+    return value
+
+
+def string_of(value: str | bytes) -> str:
+    """The text that was kept as bytes, or was not."""
+    return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value

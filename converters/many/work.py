@@ -1,0 +1,156 @@
+"""What one worker does: it converts a chunk of files, and says of each what came of it.
+
+A chunk goes to another process, or another machine, and comes back: everything here can be pickled. Doing a chunk
+again does no harm: what a worker finds to be there already, as it would write it, is left and counts as written.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...embeddings.errors import LoanwordError, Unreadable
+from ...embeddings.indexed import fingerprint
+from ..atomic import AlreadyThere, flush
+from ..batch import reason_of, refusal
+from ..places import is_there, is_url, joined
+from ..source import open_source
+from ..writing import keep_originals, plan, put
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..finding import Found
+    from ..writing import Form, Rendered
+    from .journal import Taken
+
+_REQUESTS_AT_ONCE = 16
+"""Files behind URLs that a worker has in hand at a time: it waits for the network most of the time."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted of every file."""
+
+    destination: str
+    form: Form
+    encoder: str | None = None
+    overwrite: bool = False
+
+    def folder_for(self, found: Found) -> str:
+        """Where the results go: the destination, with the folders below the one that was named."""
+        return joined(self.destination, found.below, "")
+
+
+class Made(NamedTuple):
+    """A file that a source becomes."""
+
+    place: str
+    size: int
+    format: str
+    container: str
+    names: str
+    base_model: str
+    fingerprint: str
+    """The same for all files with the same vectors."""
+
+
+class Result(NamedTuple):
+    """What came of a source. A tuple, since millions are pickled.
+
+    `state` is "written"; "same", where all it becomes was there already; "taken", where something else was; "skipped"
+    or "failed", with the reason.
+    """
+
+    state: str
+    code: str = ""
+    reason: str = ""
+    warnings: str = ""
+    format: str = ""
+    container: str = ""
+    sha256: str = ""
+    made: tuple[Made, ...] = ()
+
+
+def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Result]:
+    """Convert the files of a chunk, and have what was written brought to the disk."""
+    if is_url(order.destination) or any(is_url(taken.found.path) for taken in chunk):
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+            results = list(threads.map(functools.partial(_converted, order), chunk))
+    else:
+        results = [_converted(order, taken) for taken in chunk]
+    flush(made.place for result in results if result.state == "written" for made in result.made)
+    return results
+
+
+def _converted(order: Order, taken: Taken) -> Result:
+    """Convert one file; what loanword refuses is a result, too."""
+    found = taken.found
+    try:
+        folder, files = plan(found.source(), order.folder_for(found), order.form, encoder=order.encoder)
+        return _result(_put(files, folder, overwrite=order.overwrite), files, folder)
+    except LoanwordError as error:
+        return Result(refusal(error, named=found.named), error.code, reason_of(error))
+
+
+def _put(files: Sequence[Rendered], folder: str, *, overwrite: bool) -> str:
+    """Write the files where nothing else is, and say how that went: "written", "same" or "taken"."""
+    if overwrite:
+        keep_originals(files, folder)
+        put(files, folder, overwrite=True, durable=False)
+        return "written"
+    if is_url(folder) or not any(is_there(joined(folder, file.name)) for file in files):
+        with suppress(AlreadyThere):
+            put(files, folder, overwrite=False, durable=False)
+            return "written"
+    missing = [file for file in files if not is_there(joined(folder, file.name))]
+    if any(not holds(joined(folder, file.name), file.content) for file in files if file not in missing):
+        return "taken"
+    put(missing, folder, overwrite=False, durable=False)
+    return "written" if missing else "same"
+
+
+def holds(place: str, content: bytes) -> bool:
+    """Whether the file that is there has exactly this content."""
+    try:
+        with open_source(place) as there:
+            return there.size == len(content) and bytes(there.read(0, there.size)) == content
+    except Unreadable:
+        return False
+
+
+def _result(state: str, files: Sequence[Rendered], folder: str) -> Result:
+    embeddings = [each for file in files for each in file.embeddings]
+    warnings = dict.fromkeys(warning for each in embeddings for warning in each.warnings)
+    origin = embeddings[0].provenance
+    return Result(
+        state,
+        warnings="; ".join(warnings),
+        format=origin.format or "",
+        container=origin.container or "",
+        sha256=origin.original_sha256 or "",
+        made=tuple([_made(file, folder) for file in files]),
+    )
+
+
+def _made(file: Rendered, folder: str) -> Made:
+    return Made(
+        joined(folder, file.name),
+        len(file.content),
+        file.format,
+        file.container,
+        ", ".join(each.name for each in file.embeddings),
+        file.embeddings[0].base_model or "" if file.embeddings else "",
+        _fingerprint(file),
+    )
+
+
+def _fingerprint(file: Rendered) -> str:
+    prints = [fingerprint(each) for each in file.embeddings]
+    if len(prints) < 2:
+        return "".join(prints)
+    return hashlib.sha256(" ".join(prints).encode()).hexdigest()[: len(prints[0])]
