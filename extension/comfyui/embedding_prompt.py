@@ -32,7 +32,7 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
     translated = translate(text, "comfyui", names, source=None if syntax == AUTOMATIC else syntax)
     token = handles.set(words)
     try:
-        with noting_uses() as uses:
+        with noting_uses(whole=True) as uses:
             tokens = clip.tokenize(translated)
     finally:
         handles.reset(token)
@@ -43,8 +43,7 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
 def report_of(uses: Uses, unknown: Iterable[Unknown]) -> str:
     """What a prompt uses, what does not fit the model, and what may be misspelt, a line each."""
     lines = [_line(use) for use in uses.found.values()]
-    lines += uses.problems
-    lines += [use.sentence for use in uses.found.values() if use.sentence]
+    lines += uses.sentences()
     for each in unknown:
         instead = f"; is {' or '.join(map(repr, each.nearest))} meant?" if each.nearest else ""
         lines.append(f"no embedding is called {each.name!r}{instead}")

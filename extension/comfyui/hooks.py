@@ -140,7 +140,7 @@ def _tokenize_with_weights(original: Function) -> Function:
 
 def _tokenize(original: Function) -> Function:
     def tokenize(self: Any, text: str, *arguments: Any, **named: Any) -> Any:
-        with noting_uses():
+        with noting_uses(whole=True):
             return _theirs(original, self, text, *arguments, **named)
 
     return tokenize

@@ -20,6 +20,7 @@ from .choices import embeddings_by_label
 from .places import shown
 from .serving import shelf
 from .shelf import listed
+from .workflows import name_in_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def choices(contents: Contents, wanted: str) -> dict[str, Any]:
     rows = [
         {
             "name": label,
-            "text": f"embedding:{entry.name}",
+            "text": name_in_prompt(entry.name),
             "base_model": _model_title(models[entry.path][entry.positions[0]].base_model),
             "tokens": models[entry.path][entry.positions[0]].tokens,
             "file": shown(entry.path),

@@ -43,10 +43,19 @@ class Use:
         return " and ".join(models or [TEXT_ENCODERS[key].title for key in keys])
 
     @property
-    def sentence(self) -> str:
-        """What does not fit, in a sentence; empty where all of it does."""
+    def unused(self) -> list[str]:
+        """The titles of the encoders that it has vectors for, and the model has not."""
+        titles = [TEXT_ENCODERS[key].title for each in self.embeddings for key in each.vectors]
+        return [title for title in dict.fromkeys(titles) if title not in self.counts]
+
+    def sentence(self, *, whole: bool = True) -> str:
+        """What does not fit, in a sentence; empty where all of it does.
+
+        `whole`: whether all of the model's text encoders were asked.
+        """
         if not self.missing_in:
-            return ""
+            parts = " and ".join(self.unused) if whole else ""
+            return f"{self.entry.name!r} is for {self.made_for}: this model has no {parts}" if parts else ""
         name, others = repr(self.entry.name), " and ".join(self.missing_in)
         if not any(each.vectors for each in self.embeddings):
             return f"{name} has no vectors for prompts ({self.entry.path}); it works only where it was trained"
@@ -62,6 +71,13 @@ class Uses:
     found: dict[Entry, Use] = field(default_factory=dict["Entry", Use])
     problems: dict[str, None] = field(default_factory=dict[str, None])
     """Sentences about files that cannot be used."""
+    whole: bool = False
+    """Whether all of a model's text encoders are asked."""
+
+    def sentences(self) -> list[str]:
+        """What does not fit or cannot be used."""
+        fitting = (use.sentence(whole=self.whole) for use in self.found.values())
+        return [*self.problems, *(sentence for sentence in fitting if sentence)]
 
     def note(self, entry: Entry, embeddings: list[Embedding], encoder: str, count: int) -> None:
         """`encoder`, a title, takes `count` vectors of an embedding."""
@@ -72,18 +88,17 @@ _current: ContextVar[Uses | None] = ContextVar("loanword_uses", default=None)
 
 
 @contextlib.contextmanager
-def noting_uses() -> Generator[Uses]:
+def noting_uses(*, whole: bool = False) -> Generator[Uses]:
     """While the block runs, what is tokenized is noted; what does not fit is said when the outermost block ends."""
     outer = _current.get()
     if outer is not None:
         yield outer
         return
-    uses = Uses()
+    uses = Uses(whole=whole)
     token = _current.set(uses)
     try:
         yield uses
     finally:
         _current.reset(token)
-        for line in (*uses.problems, *(use.sentence for use in uses.found.values())):
-            if line:
-                say_once(line)
+        for line in uses.sentences():
+            say_once(line)
