@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ _CLIP = frozenset(("clip_l", "clip_h", "clip_g"))
 _SHORTEST, _LONGEST = 0.01, 100.0
 _FARTHEST_APART = 100.0
 """How many times as long as its shortest vector an embedding's longest may be, for every encoder."""
+_SQUARED_SAFELY = 1e150
 
 
 @dataclass(frozen=True)
@@ -90,31 +92,34 @@ def _lengths(vectors: Vectors) -> tuple[float, ...]:
     import numpy as np
 
     rows = decode(vectors.data, vectors.dtype).reshape(vectors.shape)
-    return tuple(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).tolist())
+    lengths: list[float] = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).tolist()
+    if sum(lengths) < _SQUARED_SAFELY:
+        return tuple(lengths)
+    return tuple([math.hypot(*row) for row in rows.tolist()])
 
 
 def _codes(label: str, vectors: Vectors, lengths: tuple[float, ...]) -> set[str]:
     """What is wrong with the vectors of one encoder; the usual answer, nothing, needs only their lengths."""
     shortest, longest = min(lengths), max(lengths)
-    within = (_SHORTEST, _LONGEST) if label in _CLIP else (0.0, float("inf"))
-    if within[0] < shortest and longest < within[1] and longest < shortest * _FARTHEST_APART and sum(lengths) < 1e300:
+    least, most = (_SHORTEST, _LONGEST) if label in _CLIP else (0.0, math.inf)
+    broken = not sum(lengths) < math.inf  # so it is if one of them is NaN, which min and max may overlook
+    if not broken and least < shortest and longest < most and longest < shortest * _FARTHEST_APART:
         return set()
-    return set(_looked_through(vectors, within))
+    return set(_looked_through(vectors, least, most))
 
 
-def _looked_through(vectors: Vectors, within: tuple[float, float]) -> Iterator[str]:
+def _looked_through(vectors: Vectors, least: float, most: float) -> Iterator[str]:
     import numpy as np
 
     numbers = decode(vectors.data, vectors.dtype).reshape(vectors.shape)
+    nonzero = (numbers != 0).any(axis=1)
     if np.isnan(numbers).any():
         yield "nan"
     if np.isinf(numbers).any():
         yield "infinite"
-    if not numbers.any(axis=1).all():
+    if not nonzero.all():
         yield "zeros"
-    finite = numbers[np.isfinite(numbers).all(axis=1) & numbers.any(axis=1)].astype(np.longdouble)
-    norms = np.sqrt((finite * finite).sum(axis=1))
-    if len(norms) and (
-        norms.min() <= within[0] or norms.max() >= within[1] or norms.max() >= norms.min() * _FARTHEST_APART
-    ):
+    sound = numbers[nonzero & np.isfinite(numbers).all(axis=1)].tolist()
+    lengths = [math.hypot(*row) for row in sound] or [1.0]
+    if min(lengths) <= least or max(lengths) >= most or max(lengths) >= min(lengths) * _FARTHEST_APART:
         yield "odd-norms"
