@@ -67,7 +67,7 @@ def record_of(path: bytes, state: State, contents: Contents) -> Record:
     size, modified_ns, preview, _ = state
     settled = contents.kind != UNREADABLE and not is_recent(state)
     name = os.fsdecode(os.path.basename(path))
-    searched = searchable(name)
+    searched = _text(searchable(name))
     found = [indexed(embedding) for embedding in contents.embeddings]
     pickled = contents.pickled
     what = (contents.kind, _text(contents.message), contents.format, contents.container, pickled)
@@ -125,7 +125,7 @@ def _entry(embedding: IndexedEmbedding, file_name: str) -> tuple[Any, ...]:
         max(norms, default=None),
         embedding.fingerprint,
         f" {' '.join(embedding.health)} " if embedding.health else "",
-        _text(f"{file_name}\n{searched}"),
+        f"{file_name}\n{_text(searched)}",
     )
 
 
