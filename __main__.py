@@ -162,6 +162,13 @@ def scan(*, folders: tuple[str, ...], as_json: bool) -> None:
 @_encoder
 @click.option("--dry-run", "-n", is_flag=True, help="Say what would be written, and write nothing.")
 @_overwrite
+@click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="Work with N processes.")
+@click.option("--report", metavar="FILE", help="Write what became of each file into FILE, as JSON lines.")
+@click.option(
+    "--resume/--no-resume",
+    default=None,
+    help="Keep a journal in PLACE, and go on from there after an interruption (as --jobs and --report do), or anew.",
+)
 def convert(
     *,
     paths: tuple[str, ...],
@@ -174,6 +181,9 @@ def convert(
     encoder: str | None,
     dry_run: bool,
     overwrite: bool,
+    jobs: int | None,
+    report: str | None,
+    resume: bool | None,
 ) -> None:
     """Write embeddings in another form, as .safetensors where nothing else is asked for.
 
@@ -186,16 +196,28 @@ def convert(
       loanword convert embeddings/ --for invokeai --out converted/
       loanword convert "old/**/*.bin" --to kohya --dtype float16 --out new/ --dry-run
       loanword convert - --name style --out - < learned_embeds.bin > style.safetensors
+      loanword convert archive/ --out converted/ --jobs 8 --report report.jsonl
+      loanword convert s3://bucket/embeddings/ --out s3://bucket/converted/ --jobs 8
+
+    A PATH and PLACE may be URLs (s3://, gs://, hf://, …) where fsspec is installed.
 
     Exit status: 0; 1 where a file failed; 2 for wrong usage. What is found in a folder and is no embedding, or was
     converted before, is skipped; a file named by itself fails then.
     """  # noqa: D301
-    from .converters.batch import Conversion, find, outcomes
+    from .converters.batch import Conversion, outcomes
+    from .converters.finding import find
     from .converters.writing import Form
 
     if target and (format_ or container):
         raise click.UsageError("--for decides on format and container itself; leave out --to and --container")
     form = Form(format_, target, container, dtype)
+    if jobs or report or resume is not None:
+        if name or dry_run:
+            raise click.UsageError("--name and --dry-run do not go with --jobs, --report and --resume")
+        from .extension.command_line import many
+
+        how = many.How(encoder, overwrite, jobs or 1, report, resume is not False)
+        sys.exit(int(many.convert(paths, out, form, how) > 0))
     files = [*find(paths)]
     if name is not None and len(files) != 1:
         raise click.UsageError(f"--name is for one file, these are {len(files)}")

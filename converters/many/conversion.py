@@ -51,7 +51,7 @@ def convert_many(
     report: str | os.PathLike[str] | None = None,
     journal: str | os.PathLike[str] | None = None,
     resume: bool = True,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     tell: Callable[[Outcome], None] | None = None,
 ) -> Totals:
     """Convert files, folders, patterns and URLs into a folder, a path or a URL, as `convert` does one file.
@@ -59,7 +59,8 @@ def convert_many(
     `sources` may be an iterator of any length. The work is done by `executor`, any concurrent.futures.Executor, or by
     `jobs` processes of this machine (by default one for each processor; 0: in this process); for an `executor`, `jobs`
     says how many workers it has. What became of each file goes, when all is done, into `report`, a file of JSON lines
-    (`report.COLUMNS`), and to `tell`; `progress` is called meanwhile with the number of files that were finished.
+    (`report.COLUMNS`), and to `tell`; `progress` is called meanwhile with how
+    many files are done, of how many that were found so far.
 
     An interrupted run is taken up by the same call: its journal lies in the destination, or at `journal`, for a URL by
     default in the user's cache folder. `resume=False` begins anew. Of several files that would become the same one,
@@ -86,7 +87,7 @@ def convert_many(
             for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
                 opened.record([taken.number for taken in chunk], results)
                 if progress is not None:
-                    progress(len(chunk))
+                    progress(opened.recorded, opened.taken)
         settle(opened, order)
         totals = write_report(opened.rows(), report)
         if tell is not None:

@@ -97,6 +97,7 @@ class Journal:
     def __init__(self, path: str, settings: str, *, resume: bool) -> None:
         """Open the journal that an interrupted run left, or begin one; raises CannotWrite."""
         self.path = path
+        self.taken = self.recorded = 0
         if not resume:
             self._remove()
         os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
@@ -150,6 +151,7 @@ class Journal:
             cursor = self._database.execute(_TAKE, row)
             if cursor.rowcount:
                 taken.append(Taken(cursor.lastrowid or 0, found))
+        self.taken += len(taken)
         return taken
 
     def record(self, numbers: Iterable[int], results: Sequence[Result]) -> None:
@@ -159,6 +161,7 @@ class Journal:
         self._database.executemany(_RECORD, ((*map(_text, result[:-1]), number) for number, result in pairs))
         self._database.executemany(_MADE, (row for number, result in pairs for row in _made_rows(number, result)))
         self._database.execute("COMMIT")
+        self.recorded += len(pairs)
 
     def _begin(self) -> None:
         if not self._database.in_transaction:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 """Of files that were left out for the same reason, this many are named."""
 
+_OTHERS = ("identical", "skipped", "failed")
+"""What can become of a file that is not done, in the order in which it is told."""
+
 _PARTICULARS = re.compile(r" \([^()]*\)")
 """What differs between files that are skipped for the same reason, such as a LoRA's first key."""
 
@@ -90,26 +93,68 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
 
 
-def summary(verb: str, outcomes: Sequence[Outcome]) -> None:
-    """What became of the files, on standard error: how many were done, and of the others which and why."""
-    counts = Counter(outcome.kind for outcome in outcomes)
-    others = "".join(f", {counts[kind]} {kind}" for kind in ("skipped", "failed") if counts[kind])
-    if len(outcomes) > 1 or others:
-        click.echo(f"{counts['done']} {verb}{others}", err=True)
-    skipped = [each for each in outcomes if each.kind == "skipped"]
-    notes("skipped", ((_PARTICULARS.sub("", each.reason), each.found.path) for each in skipped))
-    notes("failed", ((each.reason, each.found.path) for each in outcomes if each.kind == "failed"))
-    notes("warning", ((warning, each.found.path) for each in outcomes for warning in each.warnings))
+class Tally:
+    """What became of any number of files: how many of each, and of those that were left out some by name."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._notes = {label: Notes(label) for label in ("skipped", "failed", "warning")}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one."""
+        self.counts[outcome.kind] += 1
+        if outcome.kind == "skipped":
+            self._notes["skipped"].add(_PARTICULARS.sub("", outcome.reason), outcome.found.path)
+        elif outcome.kind == "failed":
+            self._notes["failed"].add(outcome.reason, outcome.found.path)
+        for warning in outcome.warnings:
+            self._notes["warning"].add(warning, outcome.found.path)
+
+    def show(self, verb: str) -> None:
+        """Say it on standard error: how many were done, and of the others which and why."""
+        others = "".join(f", {self.counts[kind]} {kind}" for kind in _OTHERS if self.counts[kind])
+        if self.counts.total() > 1 or others:
+            click.echo(f"{self.counts['done']} {verb}{others}", err=True)
+        for each in self._notes.values():
+            each.show()
+
+
+class Notes:
+    """Reasons, each with the number of files it holds for and the names of the first."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._files: dict[str, list[str]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def add(self, reason: str, path: str) -> None:
+        """Note that `reason` holds for a file."""
+        named = self._files.setdefault(reason, [])
+        if len(named) < _MOST_NAMED:
+            named.append(path)
+        self._counts[reason] += 1
+
+    def show(self) -> None:
+        """Say each reason once, and below it the files it holds for, on standard error."""
+        for reason, paths in self._files.items():
+            click.echo(f"{self._label}: {one_line(reason)}", err=True)
+            for path in paths:
+                click.echo(f"    {one_line(path)}", err=True)
+            if self._counts[reason] > len(paths):
+                click.echo(f"    and {self._counts[reason] - len(paths)} more", err=True)
+
+
+def summary(verb: str, outcomes: Iterable[Outcome]) -> None:
+    """What became of the files, on standard error."""
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome)
+    tally.show(verb)
 
 
 def notes(label: str, reasons: Iterable[tuple[str, str]]) -> None:
     """Each reason once, and below it the files it holds for, on standard error."""
-    files: dict[str, list[str]] = {}
+    noted = Notes(label)
     for reason, path in reasons:
-        files.setdefault(reason, []).append(path)
-    for reason, paths in files.items():
-        click.echo(f"{label}: {one_line(reason)}", err=True)
-        for path in paths[:_MOST_NAMED]:
-            click.echo(f"    {one_line(path)}", err=True)
-        if len(paths) > _MOST_NAMED:
-            click.echo(f"    and {len(paths) - _MOST_NAMED} more", err=True)
+        noted.add(reason, path)
+    noted.show()
