@@ -3,6 +3,8 @@
 What loanword refuses, the host does not open either: its own reader might run what is in a pickle, and Forge's renames
 files that it fails to read.
 
+The reader is imported when the first file is read: no start of a WebUI has to wait for it.
+
 Source: A1111 1.10.1 and Forge (June 2025), `textual_inversion.py`, `EmbeddingDatabase.load_from_file` and
 `create_embedding_from_data`.
 """
@@ -15,10 +17,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...converters.container import all_containers
-from ...converters.files import read_all
-from ...embeddings.errors import FileError
-from ...embeddings.prompts import fold
 from .usable import left_to_host, named, why_not, width_of
 
 if TYPE_CHECKING:
@@ -44,6 +42,9 @@ class Loading:
         """Take the place of `database.load_from_file`."""
         if not _may_hold_embeddings(filename):
             return original(database, path, filename)
+        from ...converters.files import read_all
+        from ...embeddings.errors import FileError
+
         try:
             found = read_all(path)
         except FileError:
@@ -57,6 +58,8 @@ class Loading:
         return result
 
     def _register_all(self, kind: DatabaseKind, database: Any, names: list[Named], path: str) -> None:
+        from ...embeddings.prompts import fold
+
         for each in names:
             for alias in each.embedding.aliases:
                 self.aliases.setdefault(fold(alias), each.name)
@@ -115,4 +118,6 @@ def _may_hold_embeddings(filename: str) -> bool:
 
 @functools.cache
 def _suffixes() -> frozenset[str]:
+    from ...converters.container import all_containers
+
     return frozenset((".pti", ".sft", *(suffix for row in all_containers().values() for suffix in row.suffixes)))

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ...converters.files import read_all
-from ...embeddings.errors import FileError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -57,6 +54,9 @@ class LoraBundles:
             key = path, os.stat(path).st_mtime_ns
         except OSError:
             return []
+        from ...converters.files import read_all
+        from ...embeddings.errors import FileError
+
         if key not in self._read:
             try:
                 self._read[key] = read_all(path)

@@ -12,11 +12,10 @@ import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...embeddings.prompts import PromptNames, fold
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ...embeddings.prompts import PromptNames
     from .hosts.host import Host
     from .patches import Patches
     from .registration import Registration
@@ -61,6 +60,8 @@ def in_host_words(prompt: str, names: PromptNames[str]) -> str:
 
 
 def _names(known: Iterable[str], aliases: Mapping[str, str]) -> PromptNames[str]:
+    from ...embeddings.prompts import PromptNames, fold
+
     by_name: dict[str, list[str]] = {name: [] for name in known}
     for alias, name in aliases.items():
         if name in by_name:

@@ -6,14 +6,13 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...converters.targets import TARGETS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PREFIX = "loanword_"
 SECTION = ("loanword", "Loanword")
 
+PROGRAMS = "every program of TARGETS"
 ALL, NOTHING = "all that loanword reads", "nothing"
 BESIDE, READ_ONLY = "write beside the embedding", "only read"
 
@@ -58,7 +57,7 @@ SETTINGS = {
         "a1111",
         "Convert for",
         "Dropdown",
-        {"choices": [(row.title, key) for key, row in TARGETS.items()]},
+        {"choices": PROGRAMS},
         "what the tab offers first",
     ),
     "sidecars": Setting(
@@ -84,10 +83,19 @@ def add_settings() -> None:
     shared: Any = importlib.import_module("modules.shared")
     for name, setting in SETTINGS.items():
         component = getattr(gradio, setting.component)
+        arguments = {**setting.arguments}
+        if arguments.get("choices") == PROGRAMS:
+            arguments["choices"] = _programs()
         option = shared.OptionInfo(
-            setting.default, setting.label, component, {**setting.arguments}, section=SECTION, restrict_api=setting.path
+            setting.default, setting.label, component, arguments, section=SECTION, restrict_api=setting.path
         )
         shared.opts.add_option(PREFIX + name, option.info(setting.info) if setting.info else option)
+
+
+def _programs() -> list[tuple[str, str]]:
+    from ...converters.targets import TARGETS
+
+    return [(row.title, key) for key, row in TARGETS.items()]
 
 
 def listed(text: str) -> Iterator[str]:

@@ -6,10 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...converters.targets import TARGETS
-from ...embeddings.errors import CannotWrite
-from ...embeddings.names import is_generic
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,6 +54,8 @@ def left_to_host(found: Sequence[Embedding]) -> bool:
 
 def named(found: Sequence[Embedding], file_name: str) -> list[Named]:
     """Each embedding under its own name, and one alone under the file's, which is what WebUIs call it."""
+    from ...embeddings.names import is_generic
+
     stem, suffix = os.path.splitext(file_name)
     suffix = suffix.lower()
     host_names_it = suffix in NAMED_BY_FILE
@@ -71,6 +69,9 @@ def named(found: Sequence[Embedding], file_name: str) -> list[Named]:
 
 def why_not(embedding: Embedding, target: str) -> str | None:
     """Why the host, a key of TARGETS, can use it with no model, in a sentence; None where it can with some."""
+    from ...converters.targets import TARGETS
+    from ...embeddings.errors import CannotWrite
+
     try:
         TARGETS[target].format_for(embedding)
     except CannotWrite as error:
