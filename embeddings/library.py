@@ -13,6 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .indexed import IndexedEmbedding, IndexedFile
+from .library_directions import (
+    Direction,
+    forget_directions,
+    known_directions,
+    put_directions,
+    read_directions,
+    without_directions,
+)
 from .library_query import COLLISION, DUPLICATE, SORTS, UNKNOWN, Page, Query, Row, alike, page_of, read_files
 from .library_records import Contents, Reader, forget, known_states, put, record_of
 from .library_scope import edges, outermost
@@ -35,6 +43,7 @@ __all__ = [
     "SORTS",
     "UNKNOWN",
     "Contents",
+    "Direction",
     "IndexedEmbedding",
     "IndexedFile",
     "Library",
@@ -136,6 +145,20 @@ class Library:
         """The embeddings with one name and different vectors, group by group."""
         chosen = outermost(folders)
         return self._store.run(lambda connection: alike(connection, chosen, COLLISION))
+
+    def directions(self, folders: Iterable[str], encoder: str) -> list[Direction]:
+        """Where each embedding below `folders` that has vectors for `encoder` points.
+
+        Those that nobody has asked for before are made from their files now, which takes as long as a first scan.
+        """
+        chosen = outermost(folders)
+        pending = self._store.run(lambda connection: without_directions(connection, chosen))
+        if pending:
+            self._store.run(forget_directions, writing=True)
+        for start in range(0, len(pending), _AT_ONCE):
+            rows = read_directions(self._reader, pending[start : start + _AT_ONCE])
+            self._store.run(partial(put_directions, rows=rows), writing=True)
+        return self._store.run(lambda connection: known_directions(connection, chosen, encoder))
 
     def close(self) -> None:
         """Close the index."""

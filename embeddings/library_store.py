@@ -24,7 +24,7 @@ PATIENCE = 20.0
 """Seconds to wait for another process; its transactions take some hundredths."""
 _APPLICATION = 0x6C6F616E
 """Marks the file as loanword's ("loan")."""
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = (
     """CREATE TABLE files (
         id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
@@ -35,6 +35,8 @@ _SCHEMA = (
         norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL,
         PRIMARY KEY (file, position)) WITHOUT ROWID""",
     "CREATE TABLE facts (file INTEGER PRIMARY KEY, embeddings TEXT NOT NULL)",
+    """CREATE TABLE directions (
+        fingerprint TEXT NOT NULL, encoder TEXT NOT NULL, unit BLOB NOT NULL, UNIQUE (fingerprint, encoder))""",
     "CREATE TABLE state (revision TEXT NOT NULL, changes INTEGER NOT NULL)",
 )
 
@@ -59,7 +61,7 @@ class Store:
             while True:
                 try:
                     return self._transaction(action, writing=writing)
-                except sqlite3.DatabaseError as error:
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     if self.path == MEMORY:
                         raise
                     self._mend(error)
@@ -121,11 +123,14 @@ class Store:
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         connection.execute("COMMIT")
 
-    def _mend(self, error: sqlite3.DatabaseError) -> None:
-        """Go on without the file as it is: with a new one where it is damaged, else in memory."""
+    def _mend(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> None:
+        """Go on without the file as it is: with a new one where it is damaged, else in memory.
+
+        Python cannot read SQLite's message where that cites damaged text.
+        """
         self.close()
         self.generation += 1
-        damaged = type(error) is sqlite3.DatabaseError or "no such" in str(error)
+        damaged = type(error) in (sqlite3.DatabaseError, UnicodeDecodeError) or "no such" in str(error)
         if not damaged or not _set_aside(self.path):
             self.path = MEMORY
 
