@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .generation import generation_script
 from .hosts.chooser import running_host
 from .infotext import name_once
 from .patches import Patches
@@ -58,7 +59,7 @@ def running() -> Running | None:
     return _running[0] if _running else None
 
 
-def _start() -> type[Any]:
+def _start() -> type[Any] | None:
     script_callbacks: Any = importlib.import_module("modules.script_callbacks")
     host = running_host()
     here = Running(host, Registration(host), Patches())
@@ -67,13 +68,15 @@ def _start() -> type[Any]:
     script_callbacks.on_ui_settings(partial(_guarded, "the settings", add_settings, None))
     script_callbacks.on_ui_tabs(partial(_guarded, "the tab", partial(_tabs, host), []))
     script_callbacks.on_app_started(partial(_mounted, host))
-    if host.option("register") == ALL:
-        host.lose(here.registration.start())
-        host.lose(understand_comfyui(host, here.registration, here.patches))
-        host.lose(name_once(host, here.patches))
-    from .generation import generation_script
+    _guarded("making embeddings work in prompts", partial(_take_part, here), None)
+    return _guarded("the script around generations", partial(generation_script, host, here.registration), None)
 
-    return generation_script(host, here.registration)
+
+def _take_part(here: Running) -> None:
+    if here.host.option("register") == ALL:
+        here.host.lose(here.registration.start())
+        here.host.lose(understand_comfyui(here.host, here.registration, here.patches))
+        here.host.lose(name_once(here.host, here.patches))
 
 
 def _stop() -> None:
