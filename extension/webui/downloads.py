@@ -13,23 +13,24 @@ from .asgi.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .api_requests import Empty
     from .service import Service
 
 PIECE = 1024 * 1024
 LARGEST_ARCHIVE = 2 * 1024 * 1024 * 1024
 
 
-def original(service: Service, name: str) -> Answer:
+def original(service: Service, _: Empty, embedding: str) -> Answer:
     """The file that an embedding is in."""
-    path, _ = service.catalogue.place(name)
+    path = service.catalogue.place(embedding)[0]
     return _file(path)
 
 
-def results(service: Service, name: str) -> Answer:
+def results(service: Service, _: Empty, job: str) -> Answer:
     """What a job wrote: the file, or an archive of several."""
-    job = service.jobs.get(name)
-    paths = [path for path in job.written if os.path.isfile(path)]
-    if not paths or job.state == "running":
+    done = service.jobs.get(job)
+    paths = [path for path in done.written if os.path.isfile(path)]
+    if not paths or done.state == "running":
         raise Refusal(404, "this job has written nothing that is still there")
     if len(paths) == 1:
         return _file(paths[0])
