@@ -220,6 +220,12 @@ def test_one_vector_is_spoken_of_as_one():
     ]
 
 
+def test_names_of_neighbours_stay_on_their_line():
+    (*_, said) = sentences(inside(embedding_of(AXES[:1]), {}, [Neighbour("/x", 0, "a\nb" + "c" * 500, 0.5)]))
+    assert said.startswith("In the library it is most like a\\u{a}bccc")
+    assert len(said) < 150
+
+
 def test_long_lists_are_cut_short():
     assert listed([]) == ""
     assert listed(["a", "b", "c"]) == "a, b and c"

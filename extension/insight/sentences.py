@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from ...embeddings.errors import one_line, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 8
 """Of longer lists so many are spelled out."""
+LONGEST_NAME = 80
 ALIKE = 0.999
 """Vectors more similar than this are all but the same."""
 
@@ -99,7 +102,9 @@ def _of_words(part: Part) -> Iterator[str]:
 
 def _of_neighbours(inside: Inside) -> Iterator[str]:
     if inside.neighbours:
-        found = listed([f"{each.name} ({each.similarity:.2f})" for each in inside.neighbours])
+        names = [shortened(one_line(each.name), LONGEST_NAME) for each in inside.neighbours]
+        pairs = zip(names, inside.neighbours, strict=True)
+        found = listed([f"{name} ({each.similarity:.2f})" for name, each in pairs])
         yield f"In the library it is most like {found}."
 
 

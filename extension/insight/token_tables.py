@@ -53,6 +53,8 @@ class TokenTable:
 
     def nearest(self, vectors: NDArray[np.float64], count: int) -> list[list[tuple[str, float]]]:
         """For each vector, the `count` words with the highest cosine similarity; none for NaN, infinities and zeros."""
+        if not count:
+            return [[] for _ in vectors]
         sound = usable(vectors)
         units = units_of(vectors[sound])
         found = iter(self._ranked(units, self._candidates(units, count + _SPARE), count) if len(units) else [])

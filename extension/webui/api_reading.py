@@ -13,6 +13,7 @@ from ...embeddings.health import FINDINGS
 from ...embeddings.library_query import SORTS
 from ...embeddings.text_encoders import BASE_MODELS
 from ..insight.inside import as_values, inside
+from ..insight.neighbours import neighbours_of
 from ..insight.pictures import picture, pictures_of
 from ..insight.sentences import sentences
 from .api_answers import (
@@ -94,7 +95,9 @@ def details(service: Service, _: Empty, embedding: str) -> Details:
 
 def look_inside(service: Service, _: Empty, embedding: str) -> Inside:
     """What is inside an embedding."""
-    seen = _seen(service, embedding)
+    chosen = service.catalogue.embedding(embedding)
+    near = neighbours_of(chosen, service.library, service.catalogue.around().folders.paths)
+    seen = inside(chosen, service.host.token_tables(), near)
     values = as_values(seen)
     return Inside(
         encoders=[_encoder(each) for each in values["encoders"]],
@@ -111,8 +114,9 @@ def draw(service: Service, query: PictureQuery, embedding: str, picture_key: str
     """A picture of what is inside an embedding."""
     if query.theme not in ("light", "dark") or query.form not in MEDIA_TYPES:
         raise Refusal(422, "theme is light or dark, form svg or png")
+    seen = inside(service.catalogue.embedding(embedding), service.host.token_tables(), words=0)
     try:
-        content = picture(_seen(service, embedding), picture_key, dark=query.theme == "dark", form=query.form)
+        content = picture(seen, picture_key, dark=query.theme == "dark", form=query.form)
     except UnknownName:
         raise Refusal(404, "there is no such picture of this embedding") from None
     return Answer(content=content, media_type=MEDIA_TYPES[query.form])
@@ -135,10 +139,6 @@ def job_state(service: Service, _: Empty, job: str) -> JobState:
     message = folders.without_paths(found.message)
     ended = found.state != "running"
     return JobState(found.kind, found.state, found.done, found.total, message, outcomes, ended and bool(found.written))
-
-
-def _seen(service: Service, name: str) -> Any:
-    return inside(service.catalogue.embedding(name), service.host.token_tables())
 
 
 def _encoder(values: dict[str, Any]) -> EncoderInside:
