@@ -66,9 +66,12 @@
         for (const button of form.querySelectorAll("footer button")) button.disabled = busy;
     }
 
-    loanword.field = function(label, control, hint = "") {
-        const note = hint ? loanword.make("small", {}, hint) : null;
-        return loanword.make("label", {class: "field"}, loanword.make("span", {}, label), control, note);
+    let fields = 0;
+
+    loanword.field = function(label, control) {
+        fields += 1;
+        control.id = `loanword-field-${fields}`;
+        return loanword.make("div", {class: "field"}, loanword.make("label", {for: control.id}, label), control);
     };
 
     loanword.checkbox = function(label, name, checked = false) {

@@ -23,7 +23,7 @@
                 element.setAttribute(key, value === true ? "" : value);
             }
         }
-        element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+        element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
         return element;
     };
 
@@ -57,8 +57,6 @@
         select.replaceChildren(...pairs.map(([key, title]) => loanword.make("option", {value: key}, title)));
         select.value = pairs.some(([key]) => key === value) ? value : (pairs[0] || [""])[0];
     };
-
-    loanword.labelled = (label, control, ...more) => loanword.make("label", {}, loanword.make("span", {}, label), control, ...more);
 
     loanword.theme = () => (document.body.classList.contains("dark") ? "dark" : "light");
 

@@ -2,6 +2,7 @@
 "use strict";
 (function(loanword) {
     const MOST_COLUMNS = 24;
+    const SENTENCES_IN_SIGHT = 2;
 
     loanword.inside = function(item, server, show) {
         const body = loanword.make("div", {class: "inside"});
@@ -20,12 +21,16 @@
 
     function contents(item, {encoders, neighbours, text, pictures}, server, show) {
         return [
-            ...text.map((sentence) => loanword.make("p", {}, loanword.say(sentence))),
+            ...paragraphs(text.slice(0, SENTENCES_IN_SIGHT)),
             ...pictures.map((picture) => figure(item, picture, server)),
+            text.length > SENTENCES_IN_SIGHT ? loanword.make("details", {},
+                loanword.make("summary", {}, loanword.say("In words")), paragraphs(text.slice(SENTENCES_IN_SIGHT))) : null,
             ...encoders.flatMap(encoderTables),
             neighbours.length ? nearest(neighbours, show) : null,
         ].filter(Boolean);
     }
+
+    const paragraphs = (sentences) => sentences.map((sentence) => loanword.make("p", {}, loanword.say(sentence)));
 
     function figure(item, {key, title, alt}, server) {
         const image = loanword.make("img", {alt});

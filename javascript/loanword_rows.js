@@ -47,7 +47,7 @@
     loanword.badge = function(item) {
         const base = item.base_model;
         if (item.kind !== "embedding") return loanword.make("span", {class: "badge", "data-base": "none"}, loanword.say("no embedding"));
-        return loanword.make("span", {class: "badge", "data-base": base ? base.key : "none"}, base ? base.title : loanword.say("not said"));
+        return loanword.make("span", {class: "badge", "data-base": base ? base.key : "none"}, base ? base.title.replace("Stable Diffusion", "SD") : loanword.say("not said"));
     };
 
     loanword.marks = function(item) {

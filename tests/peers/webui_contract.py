@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STAND_IN = Path(__file__).parents[1] / "webui" / "stand_in"
 OWN_MODULES = {"stand_in_model"}
-OWN_OPTIONS = {"--localization", "--model"}
+OWN_OPTIONS = {"--model", "--setting", "--without"}
 MOVED = {"options": ("options", "shared_options"), "shared_cmd_options": ("shared_cmd_options", "cmd_args")}
 """Modules whose names a host may keep in another."""
 OTHERWISE_IN_FORGE = (
@@ -141,7 +141,11 @@ def _function_problems(name: str, ours: CALLABLES, theirs: CALLABLES | None, kno
 def option_problems(checkout: Path) -> Iterator[str]:
     """Options of the command line."""
     pattern = re.compile(r"add_argument\(\s*[\"'](--[\w-]+)")
-    sources = [*checkout.glob("modules*/*.py"), *checkout.glob("extensions-builtin/*/*.py"), *checkout.glob("backend/*.py")]
+    sources = [
+        *checkout.glob("modules*/*.py"),
+        *checkout.glob("extensions-builtin/*/*.py"),
+        *checkout.glob("backend/*.py"),
+    ]
     real = {option for path in sources for option in pattern.findall(path.read_text("utf-8"))}
     ours = set(pattern.findall((STAND_IN / "modules" / "shared_cmd_options.py").read_text("utf-8")))
     yield from (f"there is no option {each}" for each in sorted(ours - real - OWN_OPTIONS))
@@ -154,7 +158,9 @@ def page_problems(checkout: Path) -> Iterator[str]:
     real = dict(pair for path in paths for pair in function.findall(path.read_text("utf-8")))
     for name, arguments in function.findall((STAND_IN / "script.js").read_text("utf-8")):
         if real.get(name) != arguments:
-            yield f"the page's {name}({arguments}) is {name}({real[name]})" if name in real else f"no {name} in the page"
+            yield (
+                f"the page's {name}({arguments}) is {name}({real[name]})" if name in real else f"no {name} in the page"
+            )
     source = "\n".join(path.read_text("utf-8") for path in checkout.glob("modules/ui*.py"))
     for elem_id in ("_prompt", "_neg_prompt", "_generate"):
         if not re.search(rf"elem_id=f?[\"']\{{[\w.]+\}}{elem_id}[\"']", source):

@@ -17,6 +17,7 @@ def pairs(text):
 
 
 def main():
+    sys.modules.update(dict.fromkeys(shared.cmd_opts.without))
     extensions.list_extensions()
     scripts.load_scripts()
     localization.list_localizations("localizations")

@@ -10,12 +10,13 @@ options_section = options.options_section
 OptionInfo = options.OptionInfo
 
 options_templates = {
-    "localization": OptionInfo(cmd_opts.localization, "Localization"),
+    "localization": OptionInfo("None", "Localization"),
     "extra_networks_add_text_separator": OptionInfo(" ", "Extra networks separator"),
     "samples_format": OptionInfo("png", "File format for images"),
     "textual_inversion_print_at_load": OptionInfo(False, "Print a list of Textual Inversion embeddings"),
 }
 opts = options.Options(options_templates, set())
+opts.data.update(each.split("=", 1) for each in cmd_opts.setting)
 
 demo = None
 gradio_theme = gr.themes.Default(

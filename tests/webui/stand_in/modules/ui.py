@@ -3,22 +3,21 @@ import gradio as gr
 from modules import processing, script_callbacks, shared, ui_gradio_extensions
 
 
-def _picture_of(prompt, negative_prompt):
-    return processing.process_images(processing.StableDiffusionProcessing(prompt, negative_prompt)).images[0]
+def _generate(prompt, negative_prompt):
+    p = processing.StableDiffusionProcessing(prompt, negative_prompt)
+    return processing.process_images(p).images[0], prompt, negative_prompt
 
 
 def _create_prompts(id_part):
-    """The two prompts, and a copy of each that Gradio makes when it notices a change."""
-    prompts = []
+    """The two prompts, and what the server got of them when something was generated last."""
+    prompts, heard = [], []
     with gr.Blocks(analytics_enabled=False) as interface, gr.Column():
         for key, label in ((f"{id_part}_prompt", "Prompt"), (f"{id_part}_neg_prompt", "Negative prompt")):
-            prompt = gr.Textbox(label=label, elem_id=key, show_label=False, lines=3, elem_classes=["prompt"])
-            heard = gr.Textbox(label=f"{label} as the server has it", elem_id=f"{key}_heard", interactive=False)
-            prompt.change(lambda text: text, inputs=[prompt], outputs=[heard], show_progress="hidden")
-            prompts.append(prompt)
+            prompts.append(gr.Textbox(label=label, elem_id=key, show_label=False, lines=3, elem_classes=["prompt"]))
+            heard.append(gr.Textbox(label=f"{label} as the server got it", elem_id=f"{key}_heard", interactive=False))
         picture = gr.Image(elem_id=f"{id_part}_gallery", type="pil", interactive=False)
         generate = gr.Button("Generate", elem_id=f"{id_part}_generate")
-        generate.click(_picture_of, inputs=prompts, outputs=[picture], show_progress="hidden")
+        generate.click(_generate, inputs=prompts, outputs=[picture, *heard], show_progress="hidden")
     return interface
 
 
