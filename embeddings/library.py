@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .errors import UnknownName
 from .indexed import IndexedEmbedding, IndexedFile
 from .library_directions import (
     Direction,
@@ -102,8 +103,9 @@ class Library:
         """
         chosen = outermost(folders)
         while True:
+            known = self._store.run(lambda connection: known_states(connection, chosen))
             generation = self._store.generation
-            scan = self._scan(chosen, progress or _silent, cancelled or _never)
+            scan = self._scan(chosen, known, progress or _silent, cancelled or _never)
             if generation == self._store.generation:
                 return scan
 
@@ -132,7 +134,9 @@ class Library:
                 last = os.fsencode(some[-1].path)
 
     def page(self, folders: Iterable[str], query: Query) -> Page:
-        """The rows below `folders` that `query` wants."""
+        """The rows below `folders` that `query` wants; raises UnknownName where nothing can be sorted so."""
+        if query.sort not in SORTS:
+            raise UnknownName(f"nothing is sorted by {query.sort!r}; there are {', '.join(SORTS)}")
         chosen = outermost(folders)
         return self._store.run(lambda connection: page_of(connection, chosen, query))
 
@@ -176,9 +180,12 @@ class Library:
         return self._store.run(lambda connection: [file for _, file in read_files(connection, where, values, limit)])
 
     def _scan(
-        self, folders: Sequence[str], progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+        self,
+        folders: Sequence[str],
+        known: dict[bytes, State],
+        progress: Callable[[int, int], None],
+        cancelled: Callable[[], bool],
     ) -> Scan:
-        known = self._store.run(lambda connection: known_states(connection, folders))
         unlistable: list[str] = []
         found: dict[bytes, State] = {}
         for folder in folders:

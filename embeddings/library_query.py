@@ -93,7 +93,7 @@ class _Filter:
 def page_of(connection: sqlite3.Connection, folders: Sequence[str], query: Query) -> Page:
     """The page of rows that `query` wants."""
     mark(connection, folders)
-    words = searchable(query.text).split()
+    words = bindable(searchable(query.text)).split()
     text = _Filter(" AND ".join(["instr(searched, ?)"] * len(words)) or "1", tuple(words))
     filters = _filters(query)
     inside = filters["folder"]
@@ -158,6 +158,11 @@ def searchable(text: str) -> str:
     return "".join([character for character in spelled if not unicodedata.combining(character)])
 
 
+def bindable(text: str) -> str:
+    """`text` as SQLite takes it: names can hold halves of characters, which UTF-8 has no form for."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def _row(file: IndexedFile, position: int, collides: bool, duplicates: int) -> Row:
     embedding = file.embeddings[position] if file.embeddings else None
     return Row(file, embedding, position, collides, duplicates)
@@ -175,13 +180,15 @@ def _filters(query: Query) -> dict[str, _Filter]:
 
 
 def _among(column: str, values: tuple[str, ...]) -> _Filter:
-    return _Filter(f"ifnull({column} IN ({','.join('?' * len(values))}), 0)", values) if values else _Filter("1")
+    if not values:
+        return _Filter("1")
+    return _Filter(f"ifnull({column} IN ({','.join('?' * len(values))}), 0)", tuple(map(bindable, values)))
 
 
 def _healthy(codes: tuple[str, ...]) -> _Filter:
     """Whether a row has one of the findings: two are marks, the others words of a column."""
     marks = [mark for code, mark in ((DUPLICATE, "duplicates"), (COLLISION, "collides")) if code in codes]
-    words = tuple(code for code in codes if code not in (DUPLICATE, COLLISION))
+    words = tuple(bindable(code) for code in codes if code not in (DUPLICATE, COLLISION))
     conditions = marks + ["instr(health, ' ' || ? || ' ')"] * len(words)
     return _Filter(f"({' OR '.join(conditions)})", words) if codes else _Filter("1")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .indexed import as_text, indexed
-from .library_query import UNKNOWN, searchable
+from .library_query import UNKNOWN, bindable, searchable
 from .library_scope import below, edges
 from .library_walk import is_recent
 from .prompts import fold
@@ -67,15 +67,15 @@ def record_of(path: bytes, state: State, contents: Contents) -> Record:
     size, modified_ns, preview, _ = state
     settled = contents.kind != UNREADABLE and not is_recent(state)
     name = os.fsdecode(os.path.basename(path))
-    searched = _text(searchable(name))
+    searched = bindable(searchable(name))
     found = [indexed(embedding) for embedding in contents.embeddings]
     pickled = contents.pickled
-    what = (contents.kind, _text(contents.message), contents.format, contents.container, pickled)
+    what = (contents.kind, bindable(contents.message), contents.format, contents.container, pickled)
     file = (path, size, modified_ns, preview, settled, *what, searched)
     entries = tuple([(position, *_entry(each, searched)) for position, each in enumerate(found)])
     if not entries:
         stem = os.path.splitext(name)[0]
-        entries = ((0, _text(fold(stem)), None, None, None, None, "", searched),)
+        entries = ((0, bindable(fold(stem)), None, None, None, None, "", searched),)
     return Record(file, as_text(found), entries)
 
 
@@ -119,16 +119,11 @@ def _entry(embedding: IndexedEmbedding, file_name: str) -> tuple[Any, ...]:
     searched = searchable("\n".join(texts)[:_LONGEST_SEARCHED])
     norms = [norm for norms in embedding.norms.values() for norm in norms]
     return (
-        _text(fold(embedding.name)),
+        bindable(fold(embedding.name)),
         embedding.base_model or UNKNOWN,
         embedding.tokens,
         max(norms, default=None),
         embedding.fingerprint,
         f" {' '.join(embedding.health)} " if embedding.health else "",
-        f"{file_name}\n{_text(searched)}",
+        f"{file_name}\n{bindable(searched)}",
     )
-
-
-def _text(text: str) -> str:
-    """`text` as SQLite takes it: names can hold halves of characters, which UTF-8 has no form for."""
-    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -25,6 +25,8 @@ PATIENCE = 20.0
 _APPLICATION = 0x6C6F616E
 """Marks the file as loanword's ("loan")."""
 _SCHEMA_VERSION = 2
+_DAMAGED = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
+"""What is raised where text, numbers and tables are not what they were when they were written."""
 _SCHEMA = (
     """CREATE TABLE files (
         id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
@@ -58,13 +60,14 @@ class Store:
     def run(self, action: Action[Result], *, writing: bool = False) -> Result:
         """What `action` makes of the connection; it may be called again, so it changes nothing else."""
         with self._lock:
-            while True:
+            for repair in (self._open_again, self._go_on_in_memory):
                 try:
                     return self._transaction(action, writing=writing)
-                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                except (*_DAMAGED, sqlite3.OperationalError) as error:
                     if self.path == MEMORY:
                         raise
-                    self._mend(error)
+                    repair(error)
+            return self._transaction(action, writing=writing)
 
     def close(self) -> None:
         with self._lock:
@@ -123,24 +126,26 @@ class Store:
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         connection.execute("COMMIT")
 
-    def _mend(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> None:
-        """Go on without the file as it is: with a new one where it is damaged, else in memory.
-
-        Python cannot read SQLite's message where that cites damaged text.
-        """
+    def _open_again(self, error: Exception) -> None:
+        """Have the file opened again at the next use: a new one where it is damaged, or gone."""
+        if "locked" in str(error) or "another program" in str(error):
+            self._go_on_in_memory(error)
+            return
         self.close()
         self.generation += 1
-        damaged = type(error) in (sqlite3.DatabaseError, UnicodeDecodeError) or "no such" in str(error)
-        if not damaged or not _set_aside(self.path):
-            self.path = MEMORY
+        if _is_damage(error):
+            with contextlib.suppress(OSError):
+                os.replace(self.path, f"{self.path}.damaged")  # it may be anything, so it is not deleted
+                os.unlink(f"{self.path}-journal")
+
+    def _go_on_in_memory(self, _: Exception) -> None:
+        self.close()
+        self.generation += 1
+        self.path = MEMORY
 
 
-def _set_aside(path: str) -> bool:
-    """Rename a damaged file, which may be anything, so that there is room for a new one; whether that worked."""
-    try:
-        os.replace(path, f"{path}.damaged")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{path}-journal")
-    except OSError:
-        return False
+def _is_damage(error: Exception) -> bool:
+    """Whether what was read is not what was written, rather than that reading or writing failed."""
+    if type(error) is sqlite3.OperationalError:
+        return any(sign in str(error) for sign in ("no such", "malformed", "decode"))
     return True
