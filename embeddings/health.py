@@ -41,7 +41,6 @@ _CLIP = frozenset(("clip_l", "clip_h", "clip_g"))
 _SHORTEST, _LONGEST = 0.01, 100.0
 _FARTHEST_APART = 100.0
 """How many times as long as its shortest vector an embedding's longest may be, for every encoder."""
-_SQUARED_SAFELY = 1e150
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,9 @@ def _lengths(vectors: Vectors) -> tuple[float, ...]:
     import numpy as np
 
     rows = decode(vectors.data, vectors.dtype).reshape(vectors.shape)
-    lengths: list[float] = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).tolist()
-    if sum(lengths) < _SQUARED_SAFELY:
-        return tuple(lengths)
-    return tuple([math.hypot(*row) for row in rows.tolist()])
+    if vectors.dtype == "float64":  # whose squares may be beyond all numbers
+        return tuple([math.hypot(*row) for row in rows.tolist()])
+    return tuple(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).tolist())
 
 
 def _codes(label: str, vectors: Vectors, lengths: tuple[float, ...]) -> set[str]:
