@@ -64,6 +64,15 @@ def stream(argument: str) -> Iterator[Found]:
     return _found(argument, _as_they_lie)
 
 
+def searched(argument: str) -> str:
+    """The folder that is looked through for an argument, the leading one of a pattern; else the file itself."""
+    if is_url(argument):
+        head, chained = split_chain(argument)
+        return _without_magic(head) + chained
+    path = argument if os.path.lexists(argument) else os.path.expanduser(argument)
+    return path if os.path.lexists(path) else _without_magic(path)
+
+
 def _found(argument: str, entries: Entries) -> Iterator[Found]:
     if is_url(argument):
         return _remote(argument)

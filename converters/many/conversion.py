@@ -20,7 +20,7 @@ from ..targets import target_named
 from ..writing import CONCEPT_FOLDER, Form, names_file
 from .crew import Crew
 from .dispatch import carry_out
-from .intake import chunks, held
+from .intake import chunks, held, kept_apart, named
 from .journal import NAME, Journal
 from .report import Totals, check_report, told, write_report
 from .settlement import settle
@@ -74,12 +74,14 @@ def convert_many(
         check_report(report)
     place = os.fspath(journal) if journal is not None else _journal_for(order.destination)
     jobs = _jobs(jobs, order.destination)
+    given = named(sources)
+    if overwrite:
+        given = kept_apart(given, order.destination)
     opened = Journal(place, json.dumps(asdict(order)), resume=resume)
     finished = False
     try:
         if not opened.begun:
             opened.begin(held(order.destination))
-        given = [sources] if isinstance(sources, (str, os.PathLike)) else sources
         with Crew(executor, jobs) as crew:
             waiting = chunks(opened, order.destination, given)
             at_once = _CHUNKS_A_WORKER * max(1, jobs)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...embeddings.errors import Unreadable
-from ..finding import Found, stream
+from ...embeddings.errors import CannotWrite, Unreadable
+from ..finding import Found, searched, stream
 from ..places import is_url, joined, name_of, same_key
 from ..remote import NotThere, files_below
 
@@ -39,14 +39,38 @@ def held(destination: str) -> Iterator[str]:
                     yield entry.path
 
 
-def chunks(journal: Journal, destination: str, sources: Iterable[str | os.PathLike[str]]) -> Iterator[list[Taken]]:
+def named(sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterable[str]:
+    """The sources as they were named: a list, or for an iterator another one."""
+    if isinstance(sources, (str, os.PathLike)):
+        return [os.fspath(sources)]
+    names = (os.fspath(each) for each in sources)
+    return [*names] if isinstance(sources, Collection) else names
+
+
+def kept_apart(sources: Iterable[str], destination: str) -> Iterator[str]:
+    """The sources, for overwriting: raises CannotWrite for one that lies where an original could be overwritten.
+
+    Of a list all are looked at before anything is written, of an iterator each when it is its turn.
+    """
+    if isinstance(sources, Collection):
+        for source in sources:
+            _check_apart(source, destination)
+        return iter(sources)
+    return (_check_apart(source, destination) for source in sources)
+
+
+def _check_apart(source: str, destination: str) -> str:
+    if _lies_in(searched(source), destination):
+        raise CannotWrite(f"{source}: lies where the results go, and could be overwritten; write elsewhere")
+    return source
+
+
+def chunks(journal: Journal, destination: str, sources: Iterable[str]) -> Iterator[list[Taken]]:
     """The files that are still to be converted, in chunks."""
-    ours = functools.partial(_is_ours, journal, joined(same_key(destination), ""), name_of(destination.rstrip("/")))
     listed = (
         (position, found)
-        for position, source in enumerate(os.fspath(each) for each in sources)
-        for found in _listed(source)
-        if found.path == source or not ours(found.path)
+        for position, source in enumerate(sources)
+        for found in _found_by(journal, destination, source)
     )
     chunk: list[Taken] = []
     while batch := list(itertools.islice(listed, CHUNK)):
@@ -58,13 +82,19 @@ def chunks(journal: Journal, destination: str, sources: Iterable[str | os.PathLi
         yield chunk
 
 
-def _listed(source: str) -> Iterator[Found]:
+def _found_by(journal: Journal, destination: str, source: str) -> Iterator[Found]:
+    """The files that a source stands for, without results: those of this run, and those of any where they lie apart."""
+    apart = _lies_in(destination, searched(source)) and not _lies_in(searched(source), destination)
+    name, folder = name_of(destination.rstrip("/" + os.sep)), joined(same_key(destination), "")
     try:
-        yield from stream(source)
+        for found in stream(source):
+            inside = name in found.path and found.path != source and same_key(found.path).startswith(folder)
+            if not inside or (not apart and journal.was_there(found.path)):
+                yield found
     except Unreadable as error:
         yield Found(error.path or source)
 
 
-def _is_ours(journal: Journal, folder: str, name: str, path: str) -> bool:
-    """Whether a file that was found in the destination, the folder called `name`, came there in this run."""
-    return name in path and same_key(path).startswith(folder) and not journal.was_there(path)
+def _lies_in(place: str, folder: str) -> bool:
+    """Whether a place is a folder or lies below it."""
+    return joined(same_key(place), "").startswith(joined(same_key(folder), ""))
