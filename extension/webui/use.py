@@ -81,19 +81,17 @@ def _by_someone(file: IndexedFile, embedding: IndexedEmbedding, host: Host, load
     alone = len(file.embeddings) == 1
     if alone and host.reads(file.format or "", file.container or "", loaded or embedding.base_model):
         return Use("host", None, None)
-    why = (
-        f"{host.title} does not read {_kind(file)}."
-        if alone
-        else f"{host.title} does not read files with several embeddings."
-    )
+    why = _why_not(file, host) if alone else f"{host.title} does not read files with several embeddings."
     if host.option("register") == NOTHING:
         return Use(None, why, f"Let loanword make it work, in the settings, or convert it for {host.title}.")
-    return Use("loanword", why, f"loanword makes it work; converted for {host.title}, it does so without.")
+    return Use("loanword", why, f"Nothing has to be done: loanword reads it for {host.title}.")
 
 
-def _kind(file: IndexedFile) -> str:
+def _why_not(file: IndexedFile, host: Host) -> str:
+    if file.pickled:
+        return f"It is a pickle, which {host.title} would run what is in."
     titles = (all_formats()[file.format or ""].title, all_containers()[file.container or ""].title)
-    return f"embeddings of {titles[0]} in a {titles[1]}"
+    return f"{host.title} does not read files of this kind: {', '.join(titles)}."
 
 
 def _convert(embedding: IndexedEmbedding) -> str:
