@@ -14,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+from loanword.converters.indexing import PLACE
 from loanword.converters.targets import TARGETS
 from loanword.extension.webui import api
 from loanword.extension.webui.hosts.host import Access
@@ -248,3 +249,19 @@ def files_below(folder):
             with open(path, "rb") as file:
                 found[os.path.relpath(path, folder)] = file.read()
     return found
+
+
+@contextlib.contextmanager
+def serving_folder(folder, **host):
+    """The same with a host whose only folder is `folder / "embeddings"`, and a library of its own."""
+    place = folder / "embeddings"
+    place.mkdir(exist_ok=True)
+    before = os.environ.get(PLACE)
+    os.environ[PLACE] = str(folder / "library.sqlite")
+    try:
+        with serving(SomeHost([str(place)], **host)) as client:
+            yield client
+    finally:
+        os.environ.pop(PLACE)
+        if before is not None:
+            os.environ[PLACE] = before
