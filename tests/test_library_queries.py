@@ -252,6 +252,7 @@ def test_health_is_what_the_numbers_show(embedding, codes):
     assert examined(embedding).codes == codes
 
 
+@settings(deadline=None)
 @given(exponents=st.lists(st.integers(-300, 300), min_size=1, max_size=4))
 def test_lengths_are_right_at_every_magnitude(exponents):
     embedding = one([10.0**exponent for exponent in exponents], "float64")
