@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import remote
 from .container import known_suffixes
 from .folders import companion_names
-from .places import is_url, name_of, split_chain
+from .places import is_url, name_of, taken_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -67,8 +67,8 @@ def stream(argument: str) -> Iterator[Found]:
 def searched(argument: str) -> str:
     """The folder that is looked through for an argument, the leading one of a pattern; else the file itself."""
     if is_url(argument):
-        head, chained = split_chain(argument)
-        return _without_magic(head) + chained
+        start, path, chained = taken_apart(argument)
+        return start + _without_magic(path) + chained
     path = argument if os.path.lexists(argument) else os.path.expanduser(argument)
     return path if os.path.lexists(path) else _without_magic(path)
 
@@ -150,7 +150,7 @@ def _without_magic(pattern: str) -> str:
 
 def _remote(url: str) -> Iterator[Found]:
     """What a URL stands for. One that ends in a slash is a folder, one that ends as embeddings do is a file."""
-    if glob.has_magic(split_chain(url)[0]):
+    if glob.has_magic(taken_apart(url)[1]):
         none = True
         for each in remote.matching(url):
             none = False
@@ -158,7 +158,11 @@ def _remote(url: str) -> Iterator[Found]:
         if none:
             yield Found(url)
     elif not name_of(url) or (not _ends_like_embeddings(url) and remote.is_folder(url)):
-        yield from (Found(each.url, each.below, named=False, size=each.size) for each in remote.files_below(url))
+        for folder in remote.files_below(url):
+            belonging = {companion for each in folder for companion in companion_names(name_of(each.url))}
+            for each in folder:
+                if name_of(each.url) not in belonging:
+                    yield Found(each.url, each.below, named=False, size=each.size)
     else:
         yield Found(url)
 

@@ -10,46 +10,48 @@ import os
 import posixpath
 import re
 
-_URL = re.compile(r"(?P<wrappers>(?:[A-Za-z][A-Za-z0-9+.-]+::)*)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://")
+_URL = re.compile(
+    r"(?P<start>(?:[A-Za-z][A-Za-z0-9+.-]+::)*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://)(?P<path>.*?)(?P<chained>::.*)?",
+    re.DOTALL,
+)
 
 
 def is_url(place: str) -> bool:
     """Whether `place` is a URL and no path of this machine."""
-    return "://" in place and _URL.match(place) is not None
+    return "://" in place and _URL.fullmatch(place) is not None
 
 
 def joined(place: str, *names: str) -> str:
     """The place of what is called so below `place`; a last name that is empty gives the folder, with its slash."""
     if not is_url(place):
         return os.path.join(place, *names)
-    head, chained = split_chain(place)
-    return posixpath.join(head, *(name.replace(os.sep, "/") for name in names)) + chained
+    start, path, chained = taken_apart(place)
+    return start + posixpath.join(path, *(name.replace(os.sep, "/") for name in names)) + chained
 
 
 def name_of(place: str) -> str:
     """The name of a file without its folder."""
-    return posixpath.basename(split_chain(place)[0]) if is_url(place) else os.path.basename(place)
+    return posixpath.basename(taken_apart(place)[1]) if is_url(place) else os.path.basename(place)
 
 
 def folder_of(place: str) -> str:
     """The folder of a file; empty where that is the current one."""
     if not is_url(place):
         return os.path.dirname(place)
-    head, chained = split_chain(place)
-    return posixpath.dirname(head) + chained
+    start, path, chained = taken_apart(place)
+    return start + posixpath.dirname(path) + chained
 
 
-def split_chain(url: str) -> tuple[str, str]:
-    """A URL without what it is in, and that: "zip://a.pt" and "::s3://bucket/b.zip"."""
-    start = _URL.match(url)
-    end = url.find("::", start.end() if start else 0)
-    return (url[:end], url[end:]) if end >= 0 else (url, "")
+def taken_apart(url: str) -> tuple[str, str, str]:
+    """How a URL begins, its path, and what that is in: "zip://", "a.pt" and "::s3://bucket/b.zip"."""
+    found = _URL.fullmatch(url)
+    return (found["start"], found["path"], found["chained"] or "") if found else ("", url, "")
 
 
-def scheme_of(url: str) -> str:
-    """How the file is reached, in lower case: "s3", "memory", "zip"."""
-    start = _URL.match(url)
-    return start["scheme"].lower() if start else "file"
+def scheme_of(place: str) -> str:
+    """How a file is reached, in lower case: "s3", "memory", "zip"; "file" where it is no URL."""
+    found = _URL.fullmatch(place)
+    return found["scheme"].lower() if found else "file"
 
 
 def same_key(place: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import CannotWrite, LoanwordError, Unreadable, one_line, shortened
-from .places import joined, scheme_of, split_chain
+from .places import joined, scheme_of, taken_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,24 +133,29 @@ def remove(url: str) -> None:
     _asked(url, lambda: store.rm_file(path))
 
 
-def files_below(url: str) -> Iterator[Listed]:
-    """The files in a folder and the folders below it, hidden ones left out, in the order of their names."""
+def files_below(url: str) -> Iterator[list[Listed]]:
+    """The files in a folder and in each below it, hidden ones left out; folders and files in the order of their names.
+
+    Raises Unreadable; NotThere where there is no such folder.
+    """
     store, path = _store(url)
     top: str = store._strip_protocol(path).rstrip("/")  # noqa: SLF001  # fsspec has no other name for it
-    folder_url = joined(url, "")
+    top_url = joined(url, "")
     pending = [top]
     while pending:
         folder = pending.pop()
-        entries = _asked(url, functools.partial(store.ls, folder, detail=True))
+        entries = {
+            each["name"].rstrip("/"): each for each in _asked(url, functools.partial(store.ls, folder, detail=True))
+        }
         store.invalidate_cache()  # a listing of millions is not kept
-        visible = [each for each in entries if not posixpath.basename(each["name"].rstrip("/")).startswith(".")]
         below = posixpath.relpath(folder, top) if folder != top else ""
-        visible.sort(key=lambda each: each["name"])
-        for each in visible:
-            if each["type"] == "file" and each["name"].rstrip("/") != folder:
-                place = joined(folder_url, below, posixpath.basename(each["name"]))
-                yield Listed(place, below, each.get("size"))
-        pending += [each["name"].rstrip("/") for each in reversed(visible) if each["type"] == "directory"]
+        names = sorted(name for name in entries if name != folder and not posixpath.basename(name).startswith("."))
+        yield [
+            Listed(joined(top_url, below, posixpath.basename(name)), below, entries[name].get("size"))
+            for name in names
+            if entries[name]["type"] == "file"
+        ]
+        pending += [name for name in reversed(names) if entries[name]["type"] == "directory"]
 
 
 def matching(url: str) -> Iterator[Listed]:
@@ -195,11 +200,11 @@ def _write_and_rename(store: Any, path: str, content: bytes, *, overwrite: bool)
 
 def _store(url: str) -> tuple[Any, str]:
     """The file system for a URL, and the path in it; raises Unreadable where something has to be installed."""
-    head, chained = split_chain(url)
+    start, path, chained = taken_apart(url)
     try:
         if chained:
-            store = _archive(scheme_of(url), chained)
-            return store, store._strip_protocol(head)  # noqa: SLF001
+            store = _archive(start + chained)
+            return store, store._strip_protocol(start + path)  # noqa: SLF001
         from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
         return url_to_fs(url)  # pyright: ignore[reportUnknownVariableType]
@@ -211,15 +216,15 @@ def _store(url: str) -> tuple[Any, str]:
 
 
 @functools.lru_cache(maxsize=4)
-def _archive(scheme: str, chained: str) -> Any:
+def _archive(url: str) -> Any:
     """An archive, opened once for all the files in it: fsspec would read its directory for each."""
     from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-    return url_to_fs(f"{scheme}://{chained}")[0]
+    return url_to_fs(url)[0]
 
 
 def _url_of(store: Any, name: str, url: str) -> str:
-    return store.unstrip_protocol(name) + split_chain(url)[1]
+    return store.unstrip_protocol(name) + taken_apart(url)[2]
 
 
 def _asked(url: str, question: Callable[[], Any]) -> Any:

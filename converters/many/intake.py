@@ -26,7 +26,7 @@ def held(destination: str) -> Iterator[str]:
     """The places of all files in the destination."""
     if is_url(destination):
         with suppress(NotThere):
-            yield from (each.url for each in files_below(joined(destination, "")))
+            yield from (each.url for folder in files_below(destination) for each in folder)
         return
     pending = [destination]
     while pending:
