@@ -8,7 +8,7 @@
             this.body = loanword.make("div", {class: "panelbody"});
             this.heading = loanword.make("h2", {tabindex: "-1"});
             this.element = loanword.make("aside", {class: "panel", "aria-label": loanword.say("Details"), hidden: true},
-                loanword.make("header", {}, this.heading, loanword.iconButton("close", loanword.say("Close the details"), act.close)),
+                loanword.make("div", {class: "title"}, this.heading, loanword.iconButton("close", loanword.say("Close the details"), act.close)),
                 this.body);
         }
 

@@ -10,7 +10,7 @@
         const error = loanword.make("p", {class: "error", role: "alert"});
         const progress = loanword.make("div", {class: "progress"});
         const dialog = loanword.make("dialog", {"aria-label": title},
-            loanword.make("header", {}, loanword.make("h2", {}, title),
+            loanword.make("div", {class: "title"}, loanword.make("h2", {}, title),
                 loanword.iconButton("close", loanword.say("Close"), () => dialog.close())),
             form);
         const values = () => Object.fromEntries([...form.elements].filter((each) => each.name && !each.disabled)
@@ -35,7 +35,7 @@
             ...[intro].flat().filter(Boolean).map((each) => (typeof each === "string" ? loanword.make("p", {}, each) : each)),
             loanword.make("div", {class: "fields"}, fields),
             error,
-            loanword.make("footer", {}, buttons.map(([label, starts, attributes = {}]) =>
+            loanword.make("div", {class: "answers"}, buttons.map(([label, starts, attributes = {}]) =>
                 loanword.button(label, press(starts), attributes))),
             progress);
         form.addEventListener("submit", (event) => {
@@ -63,7 +63,7 @@
 
     function setBusy(form, busy) {
         form.setAttribute("aria-busy", String(busy));
-        for (const button of form.querySelectorAll("footer button")) button.disabled = busy;
+        for (const button of form.querySelectorAll(".answers button")) button.disabled = busy;
     }
 
     let fields = 0;

@@ -110,11 +110,13 @@
             row.loanwordItem = item;
             row.setAttribute("aria-rowindex", index + 2);
             row.style.transform = `translateY(calc(${index} * var(--loanword-row)))`;
-            if (item) row.tabIndex = index === this.active ? 0 : -1;
+            row.tabIndex = index === this.active ? 0 : -1;
+            const hadFocus = present && present === present.getRootNode().activeElement;
             if (present) this.drop(index, present);
             const next = [...this.rows.keys()].filter((other) => other > index);
             this.body.insertBefore(row, next.length ? this.rows.get(Math.min(...next)) : null);
             this.rows.set(index, row);
+            if (hadFocus) row.focus({preventScroll: true});
         }
 
         async load(page) {

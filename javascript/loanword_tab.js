@@ -57,8 +57,9 @@
                 onquery: () => this.load(),
                 onrefresh: () => this.rescan(),
             });
-            this.count = make("span", {class: "count", role: "status"});
-            this.bar = make("div", {class: "bar"});
+            this.count = make("span", {role: "status"});
+            this.showAll = loanword.button(say("Show all"), () => this.toolbar.set({base_model: ""}), {class: "link"});
+            this.bar = this.buildBar();
             this.body = make("div", {class: "rows", role: "rowgroup"});
             this.scroller = make("div", {class: "list", role: "grid", "aria-label": say("Embeddings"), "aria-multiselectable": "true"},
                 header(), this.body);
@@ -67,7 +68,7 @@
             this.toast = make("div", {class: "toast", role: "status", "aria-live": "polite"});
             this.element = make("div", {class: "tab"},
                 hostLines(this.session), this.toolbar.element,
-                make("div", {class: "line"}, this.count, this.bar, make("span", {class: "grow"}), loanword.targetSwitch()),
+                make("div", {class: "line"}, make("span", {class: "count"}, this.count, this.showAll), this.bar, make("span", {class: "grow"}), loanword.targetSwitch()),
                 make("div", {class: "main"}, make("div", {class: "middle"}, this.scroller, this.empty), this.details.element),
                 this.tray, this.toast, this.picker, make("div", {class: "dropping"}, say("Drop files to see what they are")));
             this.list = new loanword.VirtualList({
@@ -115,26 +116,37 @@
         showCount({total, scanning}) {
             this.total = total;
             const text = loanword.sayCount(total, "{count} embedding", "{count} embeddings");
-            const all = this.toolbar.query.base_model === "current" ?
-                loanword.button(loanword.say("Show all"), () => this.toolbar.set({base_model: ""}), {class: "link"}) : null;
-            this.count.replaceChildren(...[scanning ? `${text}, ${loanword.say("reading the folders…")}` : text, all ? " · " : "", all].filter(Boolean));
+            this.count.textContent = scanning ? `${text}, ${loanword.say("reading the folders…")}` : text;
+            this.showAll.hidden = this.toolbar.query.base_model !== "current";
             this.showBar();
         }
 
-        showBar() {
-            const items = [...this.chosen.values()];
+        // What can be done with a selection, and without one.
+        buildBar() {
+            const chosen = () => [...this.chosen.values()];
             const act = (label, run) => loanword.button(label, () => this.attempt(run), {class: "small"});
-            this.bar.replaceChildren(...(items.length ? [
-                loanword.make("strong", {}, loanword.sayCount(items.length, "{count} selected", "{count} selected")),
-                act(loanword.say("Convert…"), () => loanword.convertDialog(this.page, items)),
-                act(loanword.say("Make safe…"), () => loanword.makeSafeDialog(this.page, items)),
-                act(loanword.say("Bundle into a LoRA…"), () => loanword.bundleDialog(this.page, items)),
-                act(loanword.say("Clear"), () => this.clearSelection()),
-            ] : [
-                this.total ? act(loanword.say("Convert all…"), () => loanword.convertDialog(this.page, null, this.total)) : null,
+            this.chosenCount = loanword.make("strong");
+            this.forChosen = loanword.make("div", {class: "bar", hidden: true}, this.chosenCount,
+                act(loanword.say("Convert…"), () => loanword.convertDialog(this.page, chosen())),
+                act(loanword.say("Make safe…"), () => loanword.makeSafeDialog(this.page, chosen())),
+                act(loanword.say("Bundle into a LoRA…"), () => loanword.bundleDialog(this.page, chosen())),
+                act(loanword.say("Clear"), () => {
+                    this.clearSelection();
+                    this.list.focus(this.list.active);
+                }));
+            this.convertAll = act(loanword.say("Convert all…"), () => loanword.convertDialog(this.page, null, this.total));
+            this.forAll = loanword.make("div", {class: "bar"}, this.convertAll,
                 act(loanword.say("Add files…"), () => this.picker.click()),
-                act(loanword.say("Unpack a LoRA…"), () => loanword.unbundleDialog(this.page)),
-            ]).filter(Boolean));
+                act(loanword.say("Unpack a LoRA…"), () => loanword.unbundleDialog(this.page)));
+            return loanword.make("div", {class: "bar"}, this.forChosen, this.forAll);
+        }
+
+        showBar() {
+            const {size} = this.chosen;
+            this.forChosen.hidden = size === 0;
+            this.forAll.hidden = size > 0;
+            this.convertAll.disabled = !this.total;
+            this.chosenCount.textContent = loanword.sayCount(size, "{count} selected", "{count} selected");
         }
 
         showEmpty({total, scanning}) {
@@ -192,6 +204,7 @@
             const steps = {ArrowDown: 1, ArrowUp: -1, PageDown: this.list.rowsInSight(), PageUp: -this.list.rowsInSight(),
                 Home: -Infinity, End: Infinity};
             const item = row.loanwordItem;
+            if (!(event.key in steps) && !item) return;
             if (event.key in steps) this.step(steps[event.key], event);
             else if (event.key === "Enter" && item.kind === "embedding") this.clicked(event);
             else if (event.key === "Enter" || event.key === "ArrowRight") this.showDetails(item.id);

@@ -10,7 +10,9 @@ from samples import lora_tensors, some
 PAIR = {"clip_l": some(4), "clip_g": some(4, "clip_g")}
 EVIL = "<img src=x onerror=boom()>"
 HOLES = Vectors.from_numpy(np.full((2, 768), np.nan, np.float32))
-FACTS = Provenance(step=1500, checkpoint_name="some model", checkpoint_hash="72f558e947", metadata={"author": "A. U. Thor"})
+FACTS = Provenance(
+    step=1500, checkpoint_name="some model", checkpoint_hash="72f558e947", metadata={"author": "A. U. Thor"}
+)
 
 
 def one(name, count=2, seed=0, dtype="float32", **more):
@@ -34,7 +36,13 @@ def make_library(folder, loras):
     write(Embedding("holed", {"clip_l": HOLES}), folder / "holed.safetensors")
     for name in ("twin-a", "twin-b"):
         write(one(name, 2, 8), folder / f"{name}.safetensors")
-    for name, seed in (("to-convert", 10), ("to-select-a", 11), ("to-select-b", 12), ("to-rename", 14), ("to-bundle", 15)):
+    for name, seed in (
+        ("to-convert", 10),
+        ("to-select-a", 11),
+        ("to-select-b", 12),
+        ("to-rename", 14),
+        ("to-bundle", 15),
+    ):
         write(one(name, 2, seed), folder / f"{name}.pt", format="a1111")
     for name, seed in (("to-describe", 16), ("to-picture", 17), ("to-weigh", 18)):
         write(one(name, 2, seed), folder / f"{name}.safetensors")

@@ -44,7 +44,11 @@ def webui(folder, *options):
     """A running server, which is stopped at the end."""
     port = _free_port()
     command = [sys.executable, STAND_IN, "--data-dir", folder, "--port", str(port), *options]
-    environment = {**os.environ, "LOANWORD_LIBRARY": str(folder / "library.sqlite"), "GRADIO_ANALYTICS_ENABLED": "False"}
+    environment = {
+        **os.environ,
+        "LOANWORD_LIBRARY": str(folder / "library.sqlite"),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }
     environment |= {"MPLCONFIGDIR": str(folder), "PYTHONWARNINGS": "ignore"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder, env=environment)

@@ -40,4 +40,6 @@ def test_every_sentence_is_translated(path):
 
 def test_nothing_on_the_page_becomes_markup():
     for script in (ROOT / "javascript").glob("*.js"):
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", script.read_text("utf-8"))
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", script.read_text("utf-8")
+        )

@@ -140,7 +140,9 @@ def test_a_file_with_several_embeddings_is_split(tab, server):
     choose(tab, "Folder", "converted")
     dialog = start(tab, "Split")
     expect(dialog.locator(".outcomes li")).to_have_count(1)
-    made = [loanword.read(path) for path in sorted((server.folder / "converted").glob("*")) if path.stem in ("cat", "dog")]
+    made = [
+        loanword.read(path) for path in sorted((server.folder / "converted").glob("*")) if path.stem in ("cat", "dog")
+    ]
     assert [each.name for each in made] == ["<cat>", "<dog>"]
 
 

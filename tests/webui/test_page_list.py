@@ -28,7 +28,15 @@ def heard(page, key="txt2img_prompt"):
 
 def test_a_row_says_what_an_embedding_is_and_costs(tab):
     line = row(tab, "easy-negative")
-    for text in ("SD 1.x", "8 tokens", "8 × CLIP ViT-L/14", "float16", "safetensors", "13 KB", "For the negative prompt."):
+    for text in (
+        "SD 1.x",
+        "8 tokens",
+        "8 × CLIP ViT-L/14",
+        "float16",
+        "safetensors",
+        "13 KB",
+        "For the negative prompt.",
+    ):
         expect(line).to_contain_text(text)
     expect(line.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     expect(row(tab, "badhands")).to_contain_text("badhandv3")

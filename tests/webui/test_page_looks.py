@@ -65,6 +65,7 @@ def test_nothing_moves_while_it_is_used(server, open_tab):
     expect(page.get_by_text("Nothing fits")).to_be_visible()
     assert page.locator(".middle").bounding_box()["y"] == top - 1
     page.get_by_role("button", name="Show everything").click()
+    expect(row(page, "badhands")).to_be_visible()
     assert page.locator(".list").bounding_box()["y"] == top
 
 
@@ -85,7 +86,9 @@ def test_focus_stays_in_a_dialog_and_goes_back_afterwards(server, open_tab):
 
 def test_the_host_does_not_hear_what_is_typed_here(server, open_tab):
     page = opened(server, open_tab, "light")
-    page.evaluate("() => { window.heard = []; document.addEventListener('keydown', event => window.heard.push(event.key)) }")
+    page.evaluate(
+        "() => { window.heard = []; document.addEventListener('keydown', event => window.heard.push(event.key)) }"
+    )
     page.get_by_label("Search embeddings").press_sequentially("twin")
     page.keyboard.press("Escape")
     assert page.evaluate("window.heard") == []

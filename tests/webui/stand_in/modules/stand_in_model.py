@@ -38,7 +38,9 @@ class TextEncoder:
         numbers = np.random.default_rng(width).normal(0, 0.02, (len(WORDS), width)).astype(np.float32)
         layer = SimpleNamespace(weight=Rows(numbers))
         self.tokenizer = Tokenizer()
-        self.transformer = SimpleNamespace(text_model=SimpleNamespace(embeddings=SimpleNamespace(token_embedding=layer)))
+        self.transformer = SimpleNamespace(
+            text_model=SimpleNamespace(embeddings=SimpleNamespace(token_embedding=layer))
+        )
         self.model = SimpleNamespace(token_embedding=layer)
 
 

@@ -23,7 +23,10 @@ def _create_prompts(id_part):
 
 def create_ui():
     ui_gradio_extensions.reload_javascript()
-    interfaces = [(_create_prompts("txt2img"), "txt2img", "txt2img"), (_create_prompts("img2img"), "img2img", "img2img")]
+    interfaces = [
+        (_create_prompts("txt2img"), "txt2img", "txt2img"),
+        (_create_prompts("img2img"), "img2img", "img2img"),
+    ]
     interfaces += script_callbacks.ui_tabs_callback()
     shared.tab_names = [label for _, label, _ in interfaces]
     with gr.Blocks(theme=shared.gradio_theme, analytics_enabled=False, title="Stable Diffusion") as demo:
