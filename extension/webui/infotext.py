@@ -20,6 +20,8 @@ HASHES, NAMES = "TI hashes", "TI"
 
 def name_once(host: Host, patches: Patches) -> list[str]:
     """Have infotexts name each embedding once; returns a sentence where the host is not as expected."""
+    if host.encoding is None:
+        return []
     module, class_name, method = host.encoding
 
     def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -40,7 +40,7 @@ class Loading:
 
     def load(self, kind: DatabaseKind, original: Callable[..., Any], database: Any, path: str, filename: str) -> Any:
         """Take the place of `database.load_from_file`."""
-        if not _may_hold_embeddings(filename):
+        if not may_hold_embeddings(filename):
             return original(database, path, filename)
         from ...converters.files import read_all
         from ...embeddings.errors import FileError
@@ -58,13 +58,17 @@ class Loading:
         return result
 
     def _register_all(self, kind: DatabaseKind, database: Any, names: list[Named], path: str) -> None:
-        from ...embeddings.prompts import fold
-
         for each in names:
-            for alias in each.embedding.aliases:
-                self.aliases.setdefault(fold(alias), each.name)
+            self.know_aliases(each)
             if each.taken_over or each.name not in database.word_embeddings:
                 self.register(kind, database, each.name, each.embedding, path)
+
+    def know_aliases(self, each: Named) -> None:
+        """Remember the other names of an embedding."""
+        from ...embeddings.prompts import fold
+
+        for alias in each.embedding.aliases:
+            self.aliases.setdefault(fold(alias), each.name)
 
     def register(self, kind: DatabaseKind, database: Any, name: str, embedding: Embedding, path: str) -> Any:
         """Put the embedding into the database where it fits its model, and return what the database then holds.
@@ -111,7 +115,8 @@ def _vec(module: Any, embedding: Embedding) -> Any:
     return {key: tensor(vectors) for key, vectors in embedding.vectors.items()}
 
 
-def _may_hold_embeddings(filename: str) -> bool:
+def may_hold_embeddings(filename: str) -> bool:
+    """Whether loanword looks into a file of this name."""
     stem, suffix = os.path.splitext(filename.lower())
     return suffix in _suffixes() and not stem.endswith(".preview")
 

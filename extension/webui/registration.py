@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .folder_changes import FolderChanges
 from .loading import ANY_WIDTH, Loading
 from .lora_bundles import LoraBundles
+from .opening import take_over_opening
 from .patches import Patches
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Registration:
         for kind in self.host.database_kinds:
             try:
                 database = importlib.import_module(kind.module).EmbeddingDatabase
-                self._patches.wrap(database, "load_from_file", partial(self.loading.load, kind))
+                if kind.opens_all_at_once:
+                    take_over_opening(kind, self.loading, self._patches)
+                else:
+                    self._patches.wrap(database, "load_from_file", partial(self.loading.load, kind))
                 self._patches.wrap(database, "load_textual_inversion_embeddings", partial(self._load, kind))
             except (ImportError, AttributeError) as error:
                 lost.append(f"embeddings that {self.host.title} cannot read stay unread in {kind.module} ({error})")
@@ -93,7 +97,7 @@ def _forget_times(database: Any) -> None:
 
 def _is_of_another_model(database: Any, host: Host) -> bool:
     """Whether a model of another width was brought back from memory, which hosts do without saying so."""
-    if database.expected_shape == ANY_WIDTH or host.model() is None or not hasattr(database, "get_expected_shape"):
+    if not hasattr(database, "get_expected_shape") or database.expected_shape == ANY_WIDTH or host.model() is None:
         return False
     with contextlib.suppress(Exception):  # whatever the model's own code raises, it is not embeddings that are wrong
         return database.expected_shape != database.get_expected_shape()

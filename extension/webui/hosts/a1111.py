@@ -40,7 +40,7 @@ class A1111:
     database_kinds: Sequence[DatabaseKind] = (A1111_DATABASE,)
     live_kind = A1111_DATABASE
     prompt_modules: Sequence[str] = ("modules.prompt_parser",)
-    encoding: tuple[str, str, str] = ("modules.sd_hijack_clip", "TextConditionalModel", "forward")
+    encoding: tuple[str, str, str] | None = ("modules.sd_hijack_clip", "TextConditionalModel", "forward")
 
     def __init__(self) -> None:
         self.lost: list[str] = []

@@ -25,12 +25,13 @@ class ForgeClassic(A1111):
 
     key = "forge-classic"
     title = "Forge classic"
+    encoding = ("modules.sd_hijack_clip", "FrozenCLIPEmbedderWithCustomWordsBase", "forward")
 
 
 _HOSTS: tuple[tuple[str, type[A1111]], ...] = (
     ("modules.sd_offload", SDNext),
     ("backend.text_processing", Forge),
-    ("ldm_patched.k_diffusion", ReForge),
+    ("ldm_patched.contrib.nodes", ReForge),
     ("modules_forge", ForgeClassic),
 )
 """A module that only one host has, and the host; asked in this order."""

@@ -15,8 +15,11 @@ class DatabaseKind:
     """Whether the model is passed along when an embedding is registered."""
     lists_only: bool = False
     """Whether it only fills a page of the host: then what does not fit the loaded model is in it, too."""
+    opens_all_at_once: bool = False
+    """Whether files are opened by two functions of the module, `list_embeddings` and `open_embeddings`."""
 
 
 A1111_DATABASE = DatabaseKind("modules.textual_inversion.textual_inversion")
 FORGE_PAGE = DatabaseKind("modules.textual_inversion.textual_inversion", lists_only=True)
 FORGE_ENGINE = DatabaseKind("backend.text_processing.textual_inversion", takes_model=False)
+SDNEXT_DATABASE = DatabaseKind("modules.textual_inversion", opens_all_at_once=True)

@@ -40,8 +40,11 @@ class Host(Protocol):
     """The kind of database that generation uses."""
     prompt_modules: Sequence[str]
     """Names of the modules whose `get_learned_conditioning_prompt_schedules` every prompt goes through."""
-    encoding: tuple[str, str, str]
-    """Module, class and method that make conditioning of prompts and note their embeddings for the infotext."""
+    encoding: tuple[str, str, str] | None
+    """Module, class and method that make conditioning of prompts and note their embeddings for the infotext.
+
+    None where the host names them once of its own accord.
+    """
 
     @property
     def lost(self) -> Sequence[str]:
