@@ -51,8 +51,8 @@ def report_of(uses: Uses, unknown: Iterable[Unknown]) -> str:
 
 
 def _line(use: Use) -> str:
-    counts = ", ".join(f"{title} {count}" for title, count in use.counts.items() if count) or "no vectors"
-    return f"{use.entry.name} (for {use.made_for}): {counts}; {shown(use.entry.path)}"
+    counts = ", ".join(f"{count} in {title}" for title, count in use.counts.items() if count) or "none"
+    return f"{use.entry.name} (for {use.made_for}), vectors used: {counts}; {shown(use.entry.path)}"
 
 
 def _conditioning(clip: Any, tokens: Any) -> Any:

@@ -19,7 +19,7 @@ const STYLE = `
 .loanword-picker button:focus-visible, .loanword-picker input:focus-visible { outline: 2px solid #6ba6ff; outline-offset: 1px; }
 .loanword-picker ul { flex: 1; overflow: auto; margin: 0; padding: 0; list-style: none; display: grid; gap: .5rem;
     grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); align-content: start; }
-.loanword-picker li button { width: 100%; padding: 0; overflow: hidden; text-align: left; }
+.loanword-picker li button { display: flex; flex-direction: column; width: 100%; height: 100%; padding: 0; overflow: hidden; text-align: left; }
 .loanword-picker li img, .loanword-picker li i { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; }
 .loanword-picker li i { display: grid; place-items: center; font: 600 2rem sans-serif; opacity: .35; }
 .loanword-picker li b, .loanword-picker li small { display: block; padding: 0 .5rem; overflow-wrap: anywhere; }

@@ -1,0 +1,223 @@
+"""Compare what ComfyUI makes of embeddings with loanword in it and of the same ones as ComfyUI itself reads them.
+
+    python tests/peers/comfyui_conditioning.py CHECKOUT
+
+Needs what ComfyUI's text encoders import (torch, transformers, safetensors, …). For each base model, with random
+weights and few layers: sample files of every format, and the files in the folder LOANWORD_REAL if it is set,
+by their names in a prompt; beside it the same vectors in a .safetensors file of ComfyUI's own, read by ComfyUI
+without loanword. And the other way round: what ComfyUI reads rightly by itself has to stay the same, to the bit.
+"""
+
+import importlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+import types
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "checkout"), str(ROOT / "tests")]
+
+TOLERANCE = 1e-4
+PROMPT = "a photo of {}, best quality, (on a table:1.2)"
+CLIP_L = {"num_hidden_layers": 3}
+T5 = {"num_layers": 1, "d_ff": 64, "num_heads": 4}
+SIZES = {"clip_l": CLIP_L, "clip_g": {"num_hidden_layers": 3}, "clip_h": {"num_hidden_layers": 3}, "t5xxl": T5}
+BASES = {
+    "SD1": ("comfy.sd1_clip", "SD1ClipModel", "SD1Tokenizer", ("clip_l",)),
+    "SD2": ("comfy.text_encoders.sd2_clip", "SD2ClipModel", "SD2Tokenizer", ("clip_h",)),
+    "SDXL": ("comfy.sdxl_clip", "SDXLClipModel", "SDXLTokenizer", ("clip_l", "clip_g")),
+    "SD3": ("comfy.text_encoders.sd3_clip", "SD3ClipModel", "SD3Tokenizer", ("clip_l", "clip_g", "t5xxl")),
+    "Flux": ("comfy.text_encoders.flux", "FluxClipModel", "FluxTokenizer", ("clip_l", "t5xxl")),
+}
+
+
+def prepare(checkout, folder):
+    """ComfyUI's modules, its embeddings in `folder`."""
+    sys.path.insert(0, checkout)
+    sys.argv = ["main.py", "--cpu"]
+    os.environ["LOANWORD_LIBRARY"] = os.path.join(folder, "library.sqlite")
+    importlib.import_module("comfy.options").enable_args_parsing()
+    paths = importlib.import_module("folder_paths")
+    paths.folder_names_and_paths["loras"] = ([os.path.join(folder, "loras")], {".safetensors"})
+
+
+def model(base, folder):
+    """A real comfy.sd.CLIP with random weights."""
+    import torch
+
+    module, encoder, tokenizer, _ = BASES[base]
+    module = importlib.import_module(module)
+
+    target = types.SimpleNamespace(clip=getattr(module, encoder), tokenizer=getattr(module, tokenizer), params={})
+    torch.manual_seed(0)
+    options = {f"{key}_model_config": dict(size) for key, size in SIZES.items()}
+    options |= {"dtype": torch.float32, "load_device": torch.device("cpu"), "offload_device": torch.device("cpu")}
+    clip = importlib.import_module("comfy.sd").CLIP(target, embedding_directory=[folder], model_options=options)
+    for name, parameter in clip.cond_stage_model.named_parameters():
+        ones = parameter.ndim == 1 and name.endswith("weight")
+        parameter.data = torch.ones_like(parameter) if ones else torch.randn_like(parameter) * 0.02
+    return clip
+
+
+def encoded(clip, prompt):
+    """The conditioning, and the pooled output where there is one."""
+    import torch
+
+    with torch.no_grad():
+        ((states, others),) = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+    pooled = others.get("pooled_output")
+    return [states] if pooled is None else [states, pooled]
+
+
+def difference(one, other):
+    """The largest difference; infinite where the shapes differ."""
+    if [each.shape for each in one] != [each.shape for each in other]:
+        return float("inf")
+    return max((a - b).abs().max().item() for a, b in zip(one, other, strict=True))
+
+
+def written_samples(folder):
+    """A file for every embedding and format that loanword writes, and a few that it only reads; names with spaces."""
+    import loanword
+    import samples
+    from loanword.converters.container import all_containers
+    from loanword.converters.format import all_formats
+
+    for key, row in all_formats().items():
+        for container in row.containers if row.build else ():
+            if all_containers()[container].save is None:
+                continue
+            for number, embedding in enumerate(samples.WRITABLE.get(key, ())):
+                named = embedding.renamed(f"{key} {container} {number}")
+                place = os.path.join(folder, f"{key}-{container}-{number}")
+                try:
+                    yield from map(str, loanword.write(named, place, format=key, container=container))
+                except loanword.CannotWrite:  # a dtype that the container has not
+                    continue
+    lora = os.path.join(folder, "lora.safetensors")
+    importlib.import_module("safetensors.numpy").save_file(_lora(), lora)
+    style = loanword.Embedding("from a bundle", {"clip_l": samples.L, "clip_g": samples.G})
+    yield str(loanword.bundle(lora, style, os.path.join(folder, "loras", "bundle.safetensors")))
+    os.unlink(lora)
+    several = [loanword.Embedding(f"<one of {n}>", {"clip_l": samples.some(n)}) for n in (2, 3)]
+    yield from map(str, loanword.write(several, os.path.join(folder, "several.bin"), format="diffusers"))
+    concept = loanword.Embedding("<in a folder>", {"clip_l": samples.L})
+    yield str(loanword.write(concept, folder, format="diffusers", container="folder")[0])
+
+
+def _lora():
+    import numpy as np
+
+    base = "lora_unet_down_blocks_0_attentions_0_proj_in"
+    return {f"{base}.lora_{end}.weight": np.ones((4, 4), "float32") for end in ("up", "down")}
+
+
+def real_files(folder):
+    """Copies of the files in LOANWORD_REAL."""
+    given = os.environ.get("LOANWORD_REAL")
+    for path in sorted(Path(given).iterdir()) if given else ():
+        target = os.path.join(folder, f"real-{path.suffix[1:]}", path.name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        yield shutil.copy(path, target)
+
+
+def spoken(embedding):
+    """How a prompt names it, its parentheses no weights."""
+    from loanword.extension.comfyui.workflows import name_in_prompt
+
+    return name_in_prompt(embedding.name.removeprefix("<").removesuffix(">"))
+
+
+def compare(base, folder, reference, files, hooks):
+    """Every embedding for this base model, with loanword and as ComfyUI reads the reference."""
+    import loanword
+
+    clip, plain = model(base, folder), model(base, reference)
+    plain.cond_stage_model.load_state_dict(clip.cond_stage_model.state_dict())
+    needed = set(BASES[base][3])
+    nothing = encoded(plain, PROMPT.format(""))
+    for path in files:
+        try:
+            found = loanword.read_all(path)
+        except loanword.LoanwordError:
+            continue
+        for embedding in found:
+            if (
+                not embedding.vectors
+                or not set(embedding.vectors) <= needed
+                or "clip_l" in needed - set(embedding.vectors)
+            ):
+                continue
+            mine = os.path.join(reference, "reference.safetensors")
+            plainly = embedding.replace(output_vectors={}).cast("float32")
+            loanword.write(plainly, mine, format="comfyui", overwrite=True)
+            hooks.uninstall()
+            theirs = encoded(plain, PROMPT.format("embedding:reference"))
+            hooks.install()
+            ours = encoded(clip, PROMPT.format(spoken(embedding)))
+            moved = difference(theirs, nothing)
+            yield path, embedding, difference(ours, theirs), moved
+
+
+def unchanged(base, folder, files, hooks):
+    """What ComfyUI itself reads rightly, named as ComfyUI names files: with and without loanword."""
+    import loanword
+
+    clip = model(base, folder)
+    for path in files:
+        stem, suffix = os.path.splitext(os.path.relpath(path, folder))
+        if suffix not in (".pt", ".bin", ".safetensors") or " " in stem or stem.startswith(("..", "loras")):
+            continue
+        try:
+            found = loanword.read_all(path)
+        except loanword.LoanwordError:
+            continue
+        if len(found) > 1 or set(found[0].vectors) != set(BASES[base][3]):
+            continue
+        prompt = PROMPT.format(f"embedding:{stem}")
+        hooks.uninstall()
+        logging.disable()
+        before = encoded(clip, prompt)
+        logging.disable(logging.NOTSET)
+        hooks.install()
+        yield path, found[0], before, encoded(clip, prompt)
+
+
+def main(checkout):
+    """Print the differences; the exit status is 0 where all are as they have to be."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, reference = os.path.join(place, "embeddings"), os.path.join(place, "reference")
+        os.makedirs(os.path.join(folder, "loras"))
+        os.makedirs(reference)
+        prepare(checkout, folder)
+        hooks = importlib.import_module("loanword.extension.comfyui.hooks")
+        files = [*written_samples(folder), *real_files(folder)]
+        wrong, worst, count, same = [], 0.0, 0, 0
+        for base in BASES:
+            began = time.monotonic()
+            for path, embedding, found, moved in compare(base, folder, reference, files, hooks):
+                count += 1
+                worst = max(worst, found)
+                if not (found <= TOLERANCE and moved > 10 * TOLERANCE):
+                    wrong.append(
+                        f"{base}: {os.path.relpath(path, folder)}: {embedding.name!r}: {found:.1e} ({moved:.1e})"
+                    )
+            for path, _, before, after in unchanged(base, folder, files, hooks):
+                if difference(before, after) == 0:
+                    same += 1
+                else:
+                    wrong.append(f"{base}: {os.path.relpath(path, folder)} is read in another way than by ComfyUI")
+            print(f"{base}: {count} so far, {time.monotonic() - began:.0f} s", flush=True)
+        print(*wrong, sep="\n")
+        print(
+            f"{count} embeddings in prompts, the largest difference {worst:.1e}; {same} as without loanword, to the bit"
+        )
+        return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
