@@ -12,11 +12,13 @@
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
 .PRECIOUS: .venv-%/ready
-.PHONY: help demo test test-main test-pythons test-old-transformers lint bench fuzz readme clean
+.PHONY: help demo test test-main test-pythons test-old-transformers test-webui lint bench fuzz readme screenshots clean
 
 runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(1))
 pythons = $(foreach each,python3.11 python3.12 python3.13 python3.10 python3,$(call runs,$(each)))
 PYTHON := $(or $(PYTHON),$(firstword $(pythons)))
+python_of_gradio_3.41.2 = python3.10
+python_of_gradio_4.40.0 = python3.11
 FUZZ_SECONDS ?= 60
 PYTEST_ARGS ?= -q -n 2
 
@@ -25,6 +27,13 @@ pip_install = -m pip install --quiet --disable-pip-version-check
 main_version := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 other_versions = $(filter-out $(main_version),3.10 3.11 3.12 3.13)
 
+# Makes $(2) where the machine has the Python $(1); only CI has to have them all.
+define where_there_is
+	@if $(1) -c '' 2>/dev/null; then $(MAKE) --no-print-directory $(2); \
+	elif [ "$$CI" = true ]; then echo "$(1) is missing" >&2; exit 1; \
+	else echo "$(1) is missing: $(2) is left out"; fi
+endef
+
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
 
@@ -32,7 +41,7 @@ demo: .venv/ready
 	PYTHONPATH=tests $(py) docs/demo.py
 	PYTHONPATH=tests $(py) docs/demo_pipeline.py $(if $(MODEL),--model "$(MODEL)")
 
-test: lint test-main test-pythons test-old-transformers
+test: lint test-main test-pythons test-old-transformers test-webui
 
 test-main: .venv/ready
 	$(py) -m pytest $(PYTEST_ARGS)
@@ -41,9 +50,7 @@ test-main: .venv/ready
 test-pythons: $(other_versions:%=test-python-%)
 
 test-python-%:
-	@if python$* -c '' 2>/dev/null; then $(MAKE) --no-print-directory run-python-$*; \
-	elif [ "$$CI" = true ]; then echo "python$* is missing" >&2; exit 1; \
-	else echo "python$* is missing: its tests are not run"; fi
+	$(call where_there_is,python$*,run-python-$*)
 
 run-python-%: .venv-%/ready
 	.venv-$*/bin/python -m pytest $(PYTEST_ARGS) --ignore tests/loader
@@ -51,6 +58,15 @@ run-python-%: .venv-%/ready
 # The loader with the oldest diffusers and transformers that loanword works with.
 test-old-transformers: .venv-old-transformers/ready
 	.venv-old-transformers/bin/python -m pytest $(PYTEST_ARGS) tests/loader
+
+# The WebUI's page and server with the versions of AUTOMATIC1111 and reForge, and with those of Forge, in Chromium.
+test-webui: test-gradio-3.41.2 test-gradio-4.40.0
+
+test-gradio-%:
+	$(call where_there_is,$(python_of_gradio_$*),run-gradio-$*)
+
+run-gradio-%: .venv-gradio-%/ready
+	.venv-gradio-$*/bin/python -m pytest $(PYTEST_ARGS) tests/webui
 
 lint: .venv/ready
 	$(py) -m ruff check
@@ -87,6 +103,11 @@ clean:
 .venv-fuzz/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv-fuzz
 	.venv-fuzz/bin/python $(pip_install) -c constraints.txt -e '.[test]' atheris
+	@touch $@
+
+.venv-gradio-%/ready: tests/webui/requirements-gradio-%.txt
+	$(python_of_gradio_$*) -m venv --clear .venv-gradio-$*
+	.venv-gradio-$*/bin/python $(pip_install) -r $<
 	@touch $@
 
 .venv-%/ready: pyproject.toml constraints.txt
