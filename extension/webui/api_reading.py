@@ -62,9 +62,11 @@ def version() -> str:
 
 
 def session(service: Service, _: Empty) -> Session:
-    """What a page or a script needs to begin with."""
+    """What a page or a script needs to begin with; has what was added since the last page found."""
     host = service.host
     loaded = host.base_model()
+    folders = service.catalogue.around().folders
+    service.scanning.begin(folders.paths)
     state = HostState(host.key, host.title, base_model_titled(loaded), host.model() is not None, [*host.lost])
     return Session(
         token=service.token,
@@ -74,7 +76,7 @@ def session(service: Service, _: Empty) -> Session:
         formats=[Titled(key, row.title) for key, row in all_formats().items() if row.build is not None],
         dtypes=[*DTYPES],
         base_models=[Titled(key, row.title) for key, row in BASE_MODELS.items()],
-        folders=service.catalogue.around().folders.listed(),
+        folders=folders.listed(),
         default_program=str(host.option("target")),
         sorts=[Titled(key, SORT_TITLES[key]) for key in SORTS],
         health=[Titled(key, row.title) for key, row in FINDINGS.items()],
@@ -84,7 +86,7 @@ def session(service: Service, _: Empty) -> Session:
 def listing(service: Service, query: ListQuery) -> Listing:
     """A page of embeddings."""
     catalogue = service.catalogue
-    service.scanning.begin(catalogue.around().folders.paths)
+    service.scanning.see_to(catalogue.around().folders.paths)
     return catalogue.page(query, scanning=service.scanning.running)
 
 

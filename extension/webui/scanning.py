@@ -19,13 +19,19 @@ class Scanning:
 
     library: Library
     running: bool = False
-    _begun: bool = False
+    _seen: frozenset[str] = frozenset()
+    """The folders that were looked through since the program began."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def see_to(self, folders: Sequence[str]) -> None:
+        """Scan in the background, where some of the folders were not looked through yet."""
+        if not self._seen.issuperset(folders):
+            self.begin(folders)
+
     def begin(self, folders: Sequence[str]) -> None:
-        """Scan in the background, the first time that this is asked for."""
-        if not self._begun:
-            self._begun = self.running = True
+        """Scan in the background, unless something is being scanned already."""
+        if not self.running:
+            self.running = True
             threading.Thread(target=self._in_background, args=(folders,), name="loanword-scan", daemon=True).start()
 
     def scan(
@@ -36,7 +42,8 @@ class Scanning:
     ) -> Scan:
         """Scan, after the scan that is running."""
         with self._lock:
-            self.running = self._begun = True
+            self.running = True
+            self._seen |= frozenset(folders)
             try:
                 return self.library.scan(folders, progress=progress, cancelled=cancelled)
             finally:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import threading
 import zipfile
 
 import loanword
@@ -12,7 +11,6 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from api_server import files_below, serving_folder
-from loanword.converters import batch
 from loanword.converters.containers.safetensors import save_safetensors
 from loanword.converters.payload import Draft
 from loanword.embeddings.embedding import Embedding
@@ -128,24 +126,20 @@ def test_the_results_of_a_job_are_downloaded_in_one_file(client):
         assert not [name for name in archive.namelist() if name.startswith("/") or ".." in name]
 
 
-def test_a_job_is_cancelled_after_the_file_that_it_is_at(client, monkeypatch):
-    at_first, go_on = threading.Event(), threading.Event()
-    convert = batch.Conversion.convert
-
-    def slowly(conversion, found):
-        at_first.set()
-        go_on.wait(30)
-        return convert(conversion, found)
-
-    monkeypatch.setattr(batch.Conversion, "convert", slowly)
-    monkeypatch.setattr("loanword.extension.webui.actions.started.__defaults__", (slowly,))
-    job = client.post("/convert", {"query": {}, "program": "a1111"}).json["job"]
-    assert at_first.wait(30)
-    assert client.get(f"/jobs/{job}").json["state"] == "running"
+def test_a_job_is_cancelled_after_the_file_that_it_is_at(client):
+    (file,) = loanword.render(Embedding("many", {"clip_l": L1}), format="onetrainer")
+    for number in range(500):
+        with open(os.path.join(client.host.folders[0], f"many {number}.safetensors"), "wb") as copy:
+            copy.write(file.content)
+    client.scanned()
+    body = {"query": {"q": "many"}, "format": "a1111"}
+    job = client.post("/convert", body).json["job"]
     assert client.post(f"/jobs/{job}/cancel").json == {}
-    go_on.set()
     state = client.ended(job)
-    assert (state["state"], state["done"], state["total"]) == ("cancelled", 1, 3)
+    assert state["state"] == "cancelled"
+    assert len(state["outcomes"]) == state["done"] < 500
+    written = [output["name"] for outcome in state["outcomes"] for output in outcome["outputs"]]
+    assert all(read(client, name)[0].vectors == {"clip_l": L1} for name in written)
 
 
 @pytest.mark.usefixtures("originals")
