@@ -20,14 +20,16 @@ from .asgi.fields import from_json, from_query
 from .asgi.gate import Gate
 from .asgi.refusal import Refusal
 from .asgi.strict_json import parse
-from .guard import BASE, Guard, InFront
-from .service import Service, page_token
+from .guard import BASE, Guard
+from .mounting import put_in_front
+from .page_token import page_token
+from .service import Service
 
 if TYPE_CHECKING:
     from .guard import Request
     from .hosts.host import Host
 
-__all__ = ["BASE", "mount", "page_token"]
+__all__ = ["BASE", "mount", "page_token", "serving"]
 
 _kept: list[Service] = []
 """What stays when the WebUI makes its page anew: one service, once there is one."""
@@ -35,14 +37,14 @@ _kept: list[Service] = []
 
 def mount(app: Any, host: Host, service: Service | None = None) -> None:
     """Serve the API on `app`, the host's FastAPI application."""
-    from starlette.middleware import Middleware
+    put_in_front(app, Guard(host.access, serving(app, host, service).answer))
 
-    serving = service or _kept_service(host)
-    serving.host = host
-    guard = Guard(host.access, Api(serving, app).answer)
-    others = [each for each in app.user_middleware if each.cls is not InFront]
-    app.user_middleware[:] = [Middleware(InFront, guard=guard), *others]
-    app.middleware_stack = None  # made anew at the next request
+
+def serving(app: Any, host: Host, service: Service | None = None) -> Api:
+    """What answers for `host`."""
+    serves = service or _kept_service(host)
+    serves.host = host
+    return Api(serves, app)
 
 
 def _kept_service(host: Host) -> Service:

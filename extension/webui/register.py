@@ -89,7 +89,7 @@ def _tabs(host: Host) -> list[Any]:
 
 
 def _mounted(host: Host, _demo: Any, app: Any) -> None:
-    _guarded("the API", lambda: _part("api").mount(app, host), None)
+    _guarded("the API", lambda: _part("mounting").mount(app, host), None)
 
 
 def _part(name: str) -> Any:

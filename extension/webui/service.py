@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,18 +10,13 @@ from ...converters.indexing import open_library
 from .catalogue import Catalogue
 from .jobs import Jobs
 from .opaque_ids import OpaqueIds
+from .page_token import page_token
 from .scanning import Scanning
 from .uploads import Uploads
 
 if TYPE_CHECKING:
     from ...embeddings.library import Library
     from .hosts.host import Host
-
-
-@functools.cache
-def page_token() -> str:
-    """What the page shows the server to be let change things; another one each time the program starts."""
-    return secrets.token_urlsafe(32)
 
 
 @dataclass

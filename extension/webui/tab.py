@@ -9,7 +9,8 @@ import html
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .api import BASE, page_token
+from .guard import BASE
+from .page_token import page_token
 
 if TYPE_CHECKING:
     from .hosts.host import Host
