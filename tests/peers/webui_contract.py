@@ -27,7 +27,7 @@ OTHERWISE_IN_FORGE = (
     "sd_hijack.StableDiffusionModelHijack has no attribute extra_generation_params",
     "sd_hijack_clip.TextConditionalModel is not there",
 )
-"""Forge's generation has databases of its own: `extension/webui/hosts/forge.py` finds them, `webui.py` beside runs it."""
+"""Forge's generation has databases of its own, which `extension/webui/hosts/forge.py` finds."""
 CALLABLES = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -14,6 +14,10 @@ FACTS = Provenance(
     step=1500, checkpoint_name="some model", checkpoint_hash="72f558e947", metadata={"author": "A. U. Thor"}
 )
 
+PICKLES = ("to-convert", "to-replace", "to-select-a", "to-select-b", "to-rename", "to-bundle", "to-save")
+NOTED = ("to-describe", "to-picture")
+"""Files of the tests that write, one for each."""
+
 
 def one(name, count=2, seed=0, dtype="float32", **more):
     return Embedding(name, {"clip_l": some(count, dtype=dtype, seed=seed)}, **more)
@@ -36,17 +40,13 @@ def make_library(folder, loras):
     write(Embedding("holed", {"clip_l": HOLES}), folder / "holed.safetensors")
     for name in ("twin-a", "twin-b"):
         write(one(name, 2, 8), folder / f"{name}.safetensors")
-    for name, seed in (
-        ("to-convert", 10),
-        ("to-select-a", 11),
-        ("to-select-b", 12),
-        ("to-rename", 14),
-        ("to-bundle", 15),
-    ):
+    rows = some(2, seed=9).numpy()
+    for name, numbers in (("near-a", rows), ("near-b", rows + some(2, seed=10).numpy() / 10)):
+        write(Embedding(name, {"clip_l": Vectors.from_numpy(numbers)}), folder / f"{name}.safetensors")
+    for seed, name in enumerate(PICKLES, 20):
         write(one(name, 2, seed), folder / f"{name}.pt", format="a1111")
-    for name, seed in (("to-describe", 16), ("to-picture", 17), ("to-weigh", 18)):
+    for seed, name in enumerate(NOTED, 30):
         write(one(name, 2, seed), folder / f"{name}.safetensors")
-    write(one("to-save", 2, 13), folder / "to-save.pt", format="a1111")
     make_loras(loras)
 
 
@@ -55,7 +55,7 @@ def make_loras(folder):
     from loanword.converters.payload import Draft
 
     (folder / "plain.safetensors").write_bytes(save_safetensors(Draft(lora_tensors())))
-    bundled = {**lora_tensors(), "bundle_emb.hidden.clip_l": some(2, seed=20)}
+    bundled = {**lora_tensors(), "bundle_emb.hidden.clip_l": some(2, seed=40)}
     (folder / "carrier.safetensors").write_bytes(save_safetensors(Draft(bundled)))
 
 

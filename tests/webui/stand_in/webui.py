@@ -41,7 +41,8 @@ def main():
     app.user_middleware = [each for each in app.user_middleware if each.cls.__name__ != "CORSMiddleware"]
     initialize_util.setup_middleware(app)
     script_callbacks.app_started_callback(shared.demo, app)
-    print(f"ready {url}", flush=True)
+    sys.stdout.write(f"ready {url}\n")
+    sys.stdout.flush()
     while True:
         time.sleep(60)
 

@@ -3,6 +3,6 @@ import traceback
 
 
 def report(message, *, exc_info=False):
-    print(f"*** {message}", file=sys.stderr)
+    sys.stderr.write(f"*** {message}\n")
     if exc_info:
         traceback.print_exc()

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002, PLR0917  # the signatures are the hosts'
 class OptionInfo:
     def __init__(
         self,

@@ -1,9 +1,13 @@
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 from modules import errors
 
-ScriptCallback = namedtuple("ScriptCallback", ["callback", "name"])
 callback_map = {}
+
+
+class ScriptCallback(NamedTuple):
+    callback: Any
+    name: str
 
 
 class ImageSaveParams:
@@ -14,7 +18,7 @@ class ImageSaveParams:
         self.pnginfo = pnginfo
 
 
-def add_callback(callbacks, fun, *, name=None, category="unknown", filename=None):
+def add_callback(callbacks, fun, *, name=None, category="unknown", filename=None):  # noqa: ARG001
     callbacks.append(ScriptCallback(fun, name or category))
 
 
@@ -31,7 +35,7 @@ def _call(category, *args):
     for each in callback_map.get(f"callbacks_{category}", []):
         try:
             results.append(each.callback(*args))
-        except Exception:
+        except Exception:  # noqa: BLE001  # an extension never stops its host
             errors.report(f"Error executing callback {category}", exc_info=True)
     return results
 

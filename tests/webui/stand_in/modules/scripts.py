@@ -1,16 +1,27 @@
 import inspect
 import os
 import sys
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 from modules import errors, extensions, paths, script_callbacks, script_loading
 
 AlwaysVisible = object()
-ScriptFile = namedtuple("ScriptFile", ["basedir", "filename", "path"])
-ScriptClassData = namedtuple("ScriptClassData", ["script_class", "path", "basedir", "module"])
 
 scripts_data = []
 current_basedir = paths.script_path
+
+
+class ScriptFile(NamedTuple):
+    basedir: str
+    filename: str
+    path: str
+
+
+class ScriptClassData(NamedTuple):
+    script_class: type
+    path: str
+    basedir: str
+    module: Any
 
 
 class Script:
@@ -27,7 +38,7 @@ class Script:
     def ui(self, is_img2img):
         pass
 
-    def show(self, is_img2img):
+    def show(self, is_img2img):  # noqa: ARG002
         return True
 
     def process(self, p, *args):
@@ -45,11 +56,13 @@ def basedir():
 
 
 def list_scripts(scriptdirname, extension, *, include_extensions=True):
-    found = []
     root = os.path.join(paths.script_path, scriptdirname)
-    for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:
-        if os.path.splitext(name)[1].lower() == extension:
-            found.append(ScriptFile(paths.script_path, name, os.path.join(root, name)))
+    names = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    found = [
+        ScriptFile(paths.script_path, name, os.path.join(root, name))
+        for name in names
+        if os.path.splitext(name)[1].lower() == extension
+    ]
     if include_extensions:
         for each in extensions.active():
             found += each.list_files(scriptdirname, extension)
@@ -63,7 +76,7 @@ def list_files_with_name(filename):
 
 
 def load_scripts():
-    global current_basedir
+    global current_basedir  # noqa: PLW0603  # so it is in the hosts
     scripts_data.clear()
     script_callbacks.clear_callbacks()
     before = sys.path
@@ -72,10 +85,12 @@ def load_scripts():
             sys.path = [file.basedir, *before]
             current_basedir = file.basedir
             module = script_loading.load_module(file.path)
-            for each in vars(module).values():
-                if inspect.isclass(each) and issubclass(each, Script) and each is not Script:
-                    scripts_data.append(ScriptClassData(each, file.path, file.basedir, module))
-        except Exception:
+            scripts_data.extend(
+                ScriptClassData(each, file.path, file.basedir, module)
+                for each in vars(module).values()
+                if inspect.isclass(each) and issubclass(each, Script) and each is not Script
+            )
+        except Exception:  # noqa: BLE001  # an extension never stops its host
             errors.report(f"Error loading script: {file.filename}", exc_info=True)
         finally:
             sys.path = before

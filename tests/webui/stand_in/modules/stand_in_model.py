@@ -52,7 +52,7 @@ class Conditioner:
     def tokenize(self, texts):
         return [[zlib.crc32(word.encode()) % 49000 for word in text.lower().split()] or [0] for text in texts]
 
-    def encode_embedding_init_text(self, init_text, nvpt):
+    def encode_embedding_init_text(self, init_text, nvpt):  # noqa: ARG002
         return np.zeros((nvpt, self.width), np.float32)
 
 

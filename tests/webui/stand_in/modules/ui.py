@@ -29,9 +29,9 @@ def create_ui():
     ]
     interfaces += script_callbacks.ui_tabs_callback()
     shared.tab_names = [label for _, label, _ in interfaces]
-    with gr.Blocks(theme=shared.gradio_theme, analytics_enabled=False, title="Stable Diffusion") as demo:
-        with gr.Tabs(elem_id="tabs"):
-            for interface, label, key in interfaces:
-                with gr.TabItem(label, id=key, elem_id=f"tab_{key}"):
-                    interface.render()
+    page = gr.Blocks(theme=shared.gradio_theme, analytics_enabled=False, title="Stable Diffusion")
+    with page as demo, gr.Tabs(elem_id="tabs"):
+        for interface, label, key in interfaces:
+            with gr.TabItem(label, id=key, elem_id=f"tab_{key}"):
+                interface.render()
     return demo

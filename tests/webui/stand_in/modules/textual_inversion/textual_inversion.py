@@ -92,7 +92,7 @@ class EmbeddingDatabase:
             for name in names:
                 try:
                     self.load_from_file(os.path.join(folder, name), name)
-                except Exception:
+                except Exception:  # noqa: BLE001  # a bad file is skipped
                     continue
 
     def load_textual_inversion_embeddings(self, force_reload=False):
