@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
 
+from ..embeddings import library_reading
 from ..embeddings.library import Contents, Library, Reader
 from .container import all_containers
 from .files import identify
@@ -32,7 +34,12 @@ def open_library(path: str | None = None) -> Library:
 
 def reader() -> Reader:
     """What the index has to be told of files."""
-    return Reader(_REVISION, _suffixes(), contents_of, sorted_out)
+    return Reader(_REVISION, _suffixes(), contents_of, sorted_out, _command())
+
+
+def serve() -> None:
+    """Read files for another process."""
+    library_reading.serve(contents_of)
 
 
 def contents_of(path: str) -> Contents:
@@ -69,6 +76,22 @@ def _model_called(stem: str, names: Collection[str]) -> bool:
 def _suffixes() -> frozenset[str]:
     """What files that some container knows end in; .pti is safetensors under another name."""
     return frozenset((".pti", *(suffix for row in all_containers().values() for suffix in row.suffixes)))
+
+
+def _command() -> tuple[str, ...]:
+    """What starts a process that serves; nothing where this program is no plain Python, or not installed as usual.
+
+    Isolated, so that nothing is imported from the folder that it happens to start in.
+    """
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    place = os.path.join(root, "checkout") if os.path.isdir(os.path.join(root, "checkout")) else os.path.dirname(root)
+    known_by_name = place.endswith("checkout") or os.path.basename(root) == "loanword"
+    if not known_by_name or not os.path.basename(sys.executable or "").lower().startswith("python"):
+        return ()
+    numpy = importlib.util.find_spec("numpy")
+    libraries = [os.path.dirname(os.path.dirname(numpy.origin))] if numpy and numpy.origin else []
+    paths = f"sys.path[:] = [{place!r}, *sys.path, *{libraries!r}]"
+    return (sys.executable, "-I", "-c", f"import sys; {paths}; from loanword.converters.indexing import serve; serve()")
 
 
 def cache_folder() -> str:

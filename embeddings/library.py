@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ from .library_directions import (
     without_directions,
 )
 from .library_query import COLLISION, DUPLICATE, SORTS, UNKNOWN, Page, Query, Row, alike, page_of, read_files
-from .library_records import Contents, Reader, forget, known_states, put, record_of
+from .library_reading import records_of
+from .library_records import Contents, Reader, forget, known_states, put
 from .library_scope import edges, outermost
 from .library_store import MEMORY, Store
 from .library_walk import walk
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .library_reading import Pending
     from .library_records import Record
     from .library_walk import State
 
@@ -190,41 +193,38 @@ class Library:
         found: dict[bytes, State] = {}
         for folder in folders:
             found |= walk(folder, self._reader.suffixes, self._reader.sorted_out, unlistable)
-        pending = [path for path, state in found.items() if known.get(path) != state]
+        pending = [(path, state) for path, state in found.items() if known.get(path) != state]
         removed = [path for path in known if path not in found]
         if removed:
             self._store.run(lambda connection: forget(connection, removed), writing=True)
-        read = self._read(pending, found, progress, cancelled)
-        changed = [path for path in read if path in known and known[path][:3] != found[path][:3]]
+        read = self._read(pending, progress, cancelled) if pending else []
+        changed = {path for path, state in pending if path in known and known[path][:3] != state[:3]}
         return Scan(
             added=tuple(os.fsdecode(path) for path in read if path not in known),
-            changed=tuple(map(os.fsdecode, changed)),
+            changed=tuple(os.fsdecode(path) for path in read if path in changed),
             removed=tuple(map(os.fsdecode, removed)),
             unchanged=len(known) - len(removed) - len(changed),
             unlistable=tuple(unlistable),
         )
 
     def _read(
-        self,
-        paths: Sequence[bytes],
-        states: dict[bytes, State],
-        progress: Callable[[int, int], None],
-        cancelled: Callable[[], bool],
-    ) -> Sequence[bytes]:
+        self, pending: Pending, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+    ) -> list[bytes]:
         """Read files and store what is in them; gives the paths of those that were, before it was cancelled."""
-        done = 0
-        while done < len(paths):
-            records: list[Record] = []
-            for path in paths[done : done + _AT_ONCE]:
+        read: list[bytes] = []
+        records: list[Record] = []
+        with closing(records_of(self._reader, pending)) as arriving:
+            for record in arriving:
+                records.append(record)
+                read.append(record.file[0])
+                progress(len(read), len(pending))
+                if len(records) == _AT_ONCE:
+                    self._store.run(partial(put, records=records), writing=True)
+                    records = []
                 if cancelled():
                     break
-                records.append(record_of(path, states[path], self._reader.read(os.fsdecode(path))))
-                progress(done + len(records), len(paths))
-            self._store.run(partial(put, records=records), writing=True)
-            done += len(records)
-            if not records or cancelled():
-                break
-        return paths[:done]
+        self._store.run(partial(put, records=records), writing=True)
+        return read
 
 
 def _silent(done: int, total: int) -> None:

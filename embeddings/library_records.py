@@ -51,6 +51,8 @@ class Reader:
     read: Callable[[str], Contents]
     """What is in a file; never raises."""
     sorted_out: SortedOut
+    command: tuple[str, ...] = ()
+    """What starts another process that reads (`library_reading.serve`), for very many files; nothing if none can."""
 
 
 @dataclass(frozen=True)
