@@ -1,8 +1,9 @@
 """SD.Next's own embedding database, on real pipelines, with loanword in it: `python tests/peers/sdnext.py CHECKOUT`.
 
-CHECKOUT is the path of SD.Next's repository. `modules/textual_inversion.py`, `files_cache.py`, `errorlimiter.py` and
-`modeldata.py` are SD.Next's; its settings and its log are stood in for. The pipelines are small ones of diffusers with
-random weights, so torch, diffusers and open_clip_torch are needed, but nothing that SD.Next installs itself.
+CHECKOUT is the path of SD.Next's repository. `modules/textual_inversion.py`, `files_cache.py`, `errorlimiter.py`,
+`modeldata.py` and `prompt_parser_diffusers.py` are SD.Next's; its settings and its log are stood in for. The pipelines
+are small ones of diffusers with random weights, so torch, diffusers, compel and open_clip_torch are needed, but nothing
+else that SD.Next installs.
 
 Every format that loanword writes is put into the folder, as are hostile pickles; then the vectors that each token of
 each name has in each text encoder are compared with those of the file. Exit status 0 where all are equal.
@@ -31,10 +32,12 @@ from loanword.converters.format import all_formats
 from loanword.embeddings.errors import CannotWrite
 from loanword.extension.webui.hosts.chooser import running_host
 from loanword.extension.webui.hosts.sdnext import SDNext
+from loanword.extension.webui.patches import Patches
+from loanword.extension.webui.prompt_words import understand_comfyui
 from loanword.extension.webui.registration import Registration
 from samples import some
 
-REAL = ("textual_inversion", "files_cache", "errorlimiter", "modeldata")
+REAL = ("textual_inversion", "files_cache", "errorlimiter", "modeldata", "prompt_parser_diffusers")
 
 
 def main(checkout: str) -> int:
@@ -45,8 +48,8 @@ def main(checkout: str) -> int:
     host = running_host()
     assert type(host) is SDNext, host
     registration = Registration(host)
-    known = [*host.lost]
-    failures = registration.start()
+    patches = Patches()
+    failures = [*registration.start(), *understand_comfyui(host, registration, patches)]
     for kind, pipeline in (
         ("sd1", tiny_pipelines.sd1()),
         ("sd2", tiny_pipelines.sd2()),
@@ -58,9 +61,10 @@ def main(checkout: str) -> int:
         print(f"{kind}: {len(wanted.get(kind, []))} embeddings, {len(found)} failures")
         failures += [f"{kind}: {each}" for each in found]
     registration.stop()
+    patches.undo()
     if contents(folder) != before:
         failures.append("files changed")
-    failures += [each for each in host.lost if each not in known]
+    failures += host.lost
     print(*failures, "NOT equal" if failures else "all equal", sep="\n")
     return int(bool(failures))
 
@@ -76,7 +80,9 @@ def stand_in(checkout: str, folder: Path) -> types.ModuleType:
     shared.native = True
     sys.modules |= {"modules": package, "modules.shared": shared}
     package.shared = shared
-    for name in ("errors", "devices", "logger"):
+    models = types.ModuleType("modules.sd_models")
+    sys.modules["modules.sd_models"] = package.sd_models = models
+    for name in ("errors", "devices", "logger", "prompt_parser", "prompt_parser_xhinker"):
         module = MagicMock(name=name)
         module.device, module.inference_context = torch.device("cpu"), torch.inference_mode
         sys.modules[f"modules.{name}"] = module
@@ -84,9 +90,7 @@ def stand_in(checkout: str, folder: Path) -> types.ModuleType:
     for name in REAL:
         setattr(package, name, importlib.import_module(f"modules.{name}"))
     shared.__class__ = package.modeldata.Shared
-    models = types.ModuleType("modules.sd_models")
     models.model_data = package.modeldata.model_data
-    sys.modules["modules.sd_models"] = models
     return shared
 
 
@@ -137,6 +141,7 @@ def check(pipeline, wanted, shared, host, folder) -> list[str]:
     failures = [line for each in wanted for line in differences(pipeline, each)]
     expected = {each.name for each in wanted}
     failures += [f"{name} is there, but not for this model" for name in {*database.word_embeddings} - expected]
+    failures += [line for each in wanted[:3] for line in misread(pipeline, each)]
     if {key: len(table.words) for key, table in host.token_tables().items()} != rows:
         failures.append("embeddings are among the words that vectors are compared with")
     if (folder.parent / "ran").exists():
@@ -168,6 +173,21 @@ def differences(pipeline, embedding) -> list[str]:
         if not np.array_equal(got, vectors.numpy()):
             failures.append(f"{embedding.name}: other vectors in {key}")
     return failures
+
+
+def misread(pipeline, embedding) -> list[str]:
+    """What SD.Next's prompt code does not make of a prompt that names an embedding as ComfyUI does."""
+    parser = sys.modules["modules.prompt_parser_diffusers"]
+    given = {"prompt_attention": "native", "prompt_mean_norm": False, "diffusers_zeros_prompt_pad": False}
+    prompts = [f"a (embedding:{embedding.name.upper()}:1.2), red"]
+    p = types.SimpleNamespace(dummy=True)  # stops before the text encoders
+    embedder = parser.PromptEmbedder(prompts, ["plain"], 20, 1, p, te_pooled_embeds=False, **given)
+    if embedder.prompts != [f"a ({embedding.name}:1.2), red"] or embedder.negative_prompts != ["plain"]:
+        return [f"{prompts} became {embedder.prompts}"]
+    manager = parser.DiffusersTextualInversionManager(pipeline, pipeline.tokenizer)
+    converted = manager.maybe_convert_prompt(embedder.prompts[0], pipeline.tokenizer)
+    wanted = " ".join([embedding.name, *(f"{embedding.name}_{i}" for i in range(1, embedding.tokens))])
+    return [] if converted == f"a ({wanted}:1.2), red" else [f"{embedder.prompts} became {converted!r}"]
 
 
 def contents(folder: Path) -> dict[Path, str]:

@@ -39,7 +39,9 @@ class A1111:
     target = "a1111"
     database_kinds: Sequence[DatabaseKind] = (A1111_DATABASE,)
     live_kind = A1111_DATABASE
-    prompt_modules: Sequence[str] = ("modules.prompt_parser",)
+    prompt_functions: Sequence[tuple[str, str, str]] = (
+        ("modules.prompt_parser", "", "get_learned_conditioning_prompt_schedules"),
+    )
     encoding: tuple[str, str, str] | None = ("modules.sd_hijack_clip", "TextConditionalModel", "forward")
 
     def __init__(self) -> None:

@@ -38,8 +38,8 @@ class Host(Protocol):
     database_kinds: Sequence[DatabaseKind]
     live_kind: DatabaseKind
     """The kind of database that generation uses."""
-    prompt_modules: Sequence[str]
-    """Names of the modules whose `get_learned_conditioning_prompt_schedules` every prompt goes through."""
+    prompt_functions: Sequence[tuple[str, str, str]]
+    """Module, class or nothing, and function that all prompts go through on their way to the text encoders."""
     encoding: tuple[str, str, str] | None
     """Module, class and method that make conditioning of prompts and note their embeddings for the infotext.
 

@@ -33,14 +33,10 @@ class SDNext(A1111):
     target = "sdnext"
     database_kinds: Sequence[DatabaseKind] = (SDNEXT_DATABASE,)
     live_kind = SDNEXT_DATABASE
-    prompt_modules: Sequence[str] = ()
+    prompt_functions: Sequence[tuple[str, str, str]] = (
+        ("modules.prompt_parser_diffusers", "PromptEmbedder", "__init__"),
+    )
     encoding: tuple[str, str, str] | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lost.append(
-            "embedding:name is not understood in prompts of SD.Next; type the name alone, as it is spelled."
-        )
 
     def embedding_folders(self) -> Sequence[str]:
         return list(dict.fromkeys((str(_shared().opts.embeddings_dir), *self.extra_folders())))
