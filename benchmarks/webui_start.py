@@ -4,7 +4,7 @@
 
 The small WebUI of `tests/webui/stand_in` has imported all that a real one has (Gradio, FastAPI, numpy, Pillow) and made
 a page of its own when it runs loanword's script and every callback of a start: settings, tab, API. Counted is the
-processor's time of the fastest of the rounds, each a process of its own, so that what else the machine does is left out.
+processor's time of the fastest round, each a process of its own, so that what else the machine does is left out.
 """
 
 from __future__ import annotations
@@ -75,9 +75,8 @@ def main():
     parts = ", ".join(f"{what} {took:.0f}" for what, took in best["took"].items())
     heavy = {name for each in found for name in each["heavy"]}
     good = total < MOST_MS and not heavy
-    print(
-        f"a WebUI's start takes {total:.0f} ms more with loanword ({parts}); at most {MOST_MS}, {'ok' if good else 'MISSED'}"
-    )
+    verdict = "ok" if good else "MISSED"
+    print(f"a WebUI's start takes {total:.0f} ms more with loanword ({parts}); at most {MOST_MS}, {verdict}")
     if heavy:
         print(f"loaded at the start: {', '.join(sorted(heavy))}")
     return 0 if good else 1

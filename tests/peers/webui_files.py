@@ -1,4 +1,4 @@
-"""Embeddings in every form that loanword writes and that torch's own pickles have, each beside one that every WebUI reads.
+"""Embeddings in every form that loanword writes, and in torch's own pickles, each beside one that every WebUI reads.
 
 `make` writes them into a folder and returns the cases: a word of a prompt, and the word of the file with the same
 vectors that the host reads by itself.
