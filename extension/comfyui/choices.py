@@ -37,16 +37,13 @@ def embeddings_by_label(contents: Contents) -> dict[str, Entry]:
 
 def embedding_labels() -> list[str]:
     """The labels of all embeddings in ComfyUI's folders."""
-    return list(embeddings_by_label(shelf().contents))
+    return list(embeddings_by_label(shelf().refresh()))
 
 
 def embedding_chosen(label: str) -> Entry:
     """The embedding with this label, or this name; raises UnknownName."""
-    known = embeddings_by_label(shelf().contents)
+    known = embeddings_by_label(shelf().refresh())
     found = known.get(label) or shelf().named(label)
-    if found is None:
-        known = embeddings_by_label(shelf().refresh())
-        found = known.get(label) or shelf().named(label)
     if found is None:
         raise UnknownName(f"no embedding is called {label!r}{_instead(label, list(known))}")
     return found

@@ -59,7 +59,7 @@ def _completing() -> Any:
             return response
         try:
             names = json.loads(response.body)
-            return web.json_response([*names, *await _in_thread(lambda: listed(shelf().contents, names))])
+            return web.json_response([*names, *await _in_thread(lambda: listed(shelf().refresh(), names))])
         except Exception as error:  # noqa: BLE001  # ComfyUI's own list is better than none
             say_once(f"cannot complete the list of embeddings ({error!r}); please report this")
             return response
@@ -70,7 +70,7 @@ def _completing() -> Any:
 async def _choices(request: Any) -> Any:
     web: Any = importlib.import_module("aiohttp.web")
     wanted = fold(request.query.get("search", ""))
-    return web.json_response(await _in_thread(lambda: choices(shelf().contents, wanted)))
+    return web.json_response(await _in_thread(lambda: choices(shelf().refresh(), wanted)))
 
 
 async def _preview(request: Any) -> Any:

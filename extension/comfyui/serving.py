@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...converters.indexing import open_library
 from ...embeddings.errors import FileError, NotAnEmbedding, UnsafePickle
 from . import fitting
+from .places import shown
 from .shelf import Shelf, whole
 from .uses import noting_uses
 
@@ -43,6 +44,14 @@ def shelf() -> Shelf:
     """The shelf of ComfyUI's own folders for embeddings."""
     paths: Any = importlib.import_module("folder_paths")
     return shelf_of(paths.get_folder_paths("embeddings"))
+
+
+def forget() -> None:
+    """Close the index, and look at every folder anew from now on."""
+    with _lock:
+        for each in _shelves.values():
+            each.close()
+        _shelves.clear()
 
 
 def spoken_of(text: str, folders: str | Iterable[str]) -> tuple[Entry, str] | None:
@@ -84,8 +93,11 @@ def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
     with noting_uses() as uses:
         try:
             embeddings = fitting.embeddings_of(entry)
-        except (FileError, OSError) as error:
-            uses.problems[str(error)] = None
+        except FileError as error:
+            uses.problems[f"{shown(entry.path)}: {error.message}"] = None
+            return None
+        except OSError as error:
+            uses.problems[f"{shown(entry.path)}: {error.strerror}"] = None
             return None
         found = [vectors for each in embeddings if (vectors := fitting.vectors_for(each, key, width)) is not None]
         count = sum(vectors.shape[0] for vectors in found)
@@ -98,7 +110,7 @@ def explain(name: str, folders: str | Iterable[str]) -> None:
     file = shelf_of(folders).at_path(name)
     if file is not None and not file.embeddings:
         with noting_uses() as uses:
-            uses.problems[f"{file.path}: {file.message}"] = None
+            uses.problems[f"{shown(file.path)}: {file.message}"] = None
 
 
 def _after_refresh(shelf: Shelf, text: str) -> tuple[Entry, int] | None:

@@ -76,6 +76,10 @@ class Shelf:
             self._contents = self._renewed()
             return self._contents
 
+    def close(self) -> None:
+        """Let go of the index."""
+        self._library.close()
+
     def at_path(self, spelling: str) -> IndexedFile | None:
         """The file that ComfyUI itself would open for `spelling`."""
         return self.contents.spellings.get(_normal(spelling))

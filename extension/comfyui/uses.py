@@ -58,7 +58,7 @@ class Use:
             return f"{self.entry.name!r} is for {self.made_for}: this model has no {parts}" if parts else ""
         name, others = repr(self.entry.name), " and ".join(self.missing_in)
         if not any(each.vectors for each in self.embeddings):
-            return f"{name} has no vectors for prompts ({self.entry.path}); it works only where it was trained"
+            return f"{name} has no vectors for prompts; it works only where it was trained"
         if not self.taken_by:
             return f"{name} is for {self.made_for}, this model reads prompts with {others}; it is left out"
         return f"{name} is for {self.made_for}: {' and '.join(self.taken_by)} takes it, {others} goes without"

@@ -112,7 +112,8 @@ def embeddings(folder):
     loanword.write(made("porsche911_ti", 8), folder / "porsche911_ti.pt")
     loanword.write(made("neon", 4, "clip_g"), folder / "sub", target="comfyui")
     loanword.write(made("picture", 5), folder / "picture.png")
-    loanword.write(made("pti", 6, "clip_g"), folder / "pti.pti", format="cog-pti")
+    loanword.write(made("pti", 6, "clip_g"), folder / "pti.safetensors", format="cog-pti")
+    (folder / "pti.safetensors").rename(folder / "pti.pti")
 
 
 def made(name, count, *encoders):
@@ -159,12 +160,14 @@ def runs(comfy):
         pictures[name] = picture(comfy, found)
     yield check("both make the same picture", len(set(pictures.values())) == 1)
     texts = ["", *(f"embedding:{name}" for name in ("my cat", "cat", "dog", "picture", "pti", "sub/neon", "NEON.pt"))]
-    made = {text: picture(comfy, comfy.run(small(workflow(api=True), f"a {text} here"))) for text in texts}
-    yield check("every embedding changes the picture", len(set(made.values())) == len(texts) - 1, made.keys())
-    yield check("a name is found in any case, with a suffix", made["embedding:NEON.pt"] == made["embedding:sub/neon"])
+    pixels = {text: picture(comfy, comfy.run(small(workflow(api=True), f"a {text} here"))) for text in texts}
+    yield check("every embedding changes the picture", len(set(pixels.values())) == len(texts) - 1, pixels.keys())
+    yield check(
+        "a name is found in any case, with a suffix", pixels["embedding:NEON.pt"] == pixels["embedding:sub/neon"]
+    )
     loanword.write(made("come later", 7), comfy.base / "models/embeddings/later.pt")
     later = picture(comfy, comfy.run(small(workflow(api=True), "a embedding:later here")))
-    yield check("a file added at run time is used", later not in made.values())
+    yield check("a file added at run time is used", later not in pixels.values())
     yield check("and listed", "later" in comfy.get("/embeddings"))
     prompt = small(workflow(api=True, node=True), "a My Cat, (neon:1.2), embedding:dog, embedding:pikture, <later>")
     report = comfy.run(prompt)["8"]["text"][0]
@@ -205,9 +208,9 @@ def files(comfy):
     lora.write_bytes(lora_file())
     bundled = {"lora": "style.safetensors", "embedding": "cat", "name": "../bundled"}
     found = comfy.run({"1": {"class_type": "LoanwordBundleLora", "inputs": bundled}})
-    made = comfy.base / "output/loras/bundled.safetensors"
-    yield check("bundle writes a LoRA", made.is_file(), found)
-    shutil.move(made, comfy.base / "models/loras")
+    bundle = comfy.base / "output/loras/bundled.safetensors"
+    yield check("bundle writes a LoRA", bundle.is_file(), found)
+    shutil.move(bundle, comfy.base / "models/loras")
     taken = {"lora": "bundled.safetensors", "program": "comfyui", "place": "models/embeddings"}
     found = comfy.run({"1": {"class_type": "LoanwordUnbundleLora", "inputs": taken}})
     yield check("unbundle gives it back", (comfy.base / "models/embeddings/cat.safetensors").is_file(), found)

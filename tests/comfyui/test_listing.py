@@ -1,0 +1,101 @@
+"""ComfyUI's list of embeddings with loanword's in it, and the list with previews for the editor."""
+
+import asyncio
+import importlib
+import json
+import sys
+from types import ModuleType
+
+import loanword
+import pytest
+from comfyui.parts import made
+
+web = pytest.importorskip("aiohttp.web")
+utils = importlib.import_module("aiohttp.test_utils")
+PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
+
+
+def serve(comfy, monkeypatch, *paths, names=None):
+    """The answers of a server like ComfyUI's, with loanword in it, to GET requests."""
+    listing = importlib.import_module("loanword.extension.comfyui.listing")
+
+    class PromptServer:
+        app, routes = web.Application(), web.RouteTableDef()
+
+    async def embeddings(_):
+        found = comfy.folder_paths.get_filename_list("embeddings") if names is None else names
+        return web.json_response([each.rpartition(".")[0] or each for each in found])
+
+    PromptServer.routes.get("/embeddings")(embeddings)
+    PromptServer.instance = PromptServer()
+    module = ModuleType("server")
+    module.PromptServer = PromptServer
+    monkeypatch.setitem(sys.modules, "server", module)
+    assert listing.install() == []
+    assert listing.install() == []
+
+    async def ask():
+        PromptServer.app.add_routes(PromptServer.routes)
+        async with utils.TestClient(utils.TestServer(PromptServer.app)) as client:
+            found = []
+            for path in paths:
+                answer = await client.get(path)
+                found.append((answer.status, await answer.read(), answer.headers))
+            return found
+
+    return asyncio.run(ask())
+
+
+def test_the_list_has_what_only_loanword_reads(comfy, monkeypatch):
+    loanword.write([made("<cat>", 1), made("<dog>", 2)], comfy.embeddings / "two.bin", format="diffusers")
+    loanword.write(made("picture"), comfy.embeddings / "picture.png")
+    loanword.write(made("neon"), comfy.embeddings / "sub/neon.safetensors")
+    ((status, body, _),) = serve(comfy, monkeypatch, "/embeddings")
+    assert status == 200
+    assert json.loads(body) == ["sub/neon", "two", "cat", "dog", "picture"]
+
+
+def test_the_editors_list_has_previews_that_are_served(comfy, monkeypatch):
+    loanword.write(made("my cat", 3), comfy.embeddings)
+    (comfy.embeddings / "my cat.preview.png").write_bytes(PNG)
+    loanword.write(made("other"), comfy.embeddings)
+    ((_, body, _),) = serve(comfy, monkeypatch, "/loanword/embeddings?search=MY")
+    (row,) = json.loads(body)["embeddings"]
+    assert row["text"] == "embedding:my cat"
+    assert (row["base_model"], row["tokens"], row["file"]) == (
+        "Stable Diffusion 1.x",
+        3,
+        "embeddings/my cat.safetensors",
+    )
+    ((status, content, headers),) = serve(comfy, monkeypatch, f"/loanword/previews/{row['preview']}")
+    assert (status, content, headers["Content-Type"]) == (200, PNG, "image/png")
+
+
+def test_no_path_gets_out_or_in(comfy, monkeypatch):
+    loanword.write(made("my cat"), comfy.embeddings)
+    (comfy.embeddings / "my cat.png").write_bytes(b"<html>")
+    answers = serve(
+        comfy, monkeypatch, "/loanword/embeddings", "/loanword/previews/x", "/loanword/previews/..%2f..%2fetc%2fpasswd"
+    )
+    assert str(comfy.base).encode() not in answers[0][1]
+    assert [status for status, _, _ in answers] == [200, 404, 404]
+    preview = json.loads(answers[0][1])["embeddings"][0]["preview"]
+    ((status, _, _),) = serve(comfy, monkeypatch, f"/loanword/previews/{preview}")
+    assert status == 404
+
+
+def test_a_long_list_is_cut_and_counted(comfy, monkeypatch):
+    embeddings = [made(f"<word {number}>", 1) for number in range(230)]
+    loanword.write(embeddings, comfy.embeddings / "many.bin", format="diffusers")
+    ((_, body, _),) = serve(comfy, monkeypatch, "/loanword/embeddings")
+    found = json.loads(body)
+    assert found["total"] == 230
+    assert len(found["embeddings"]) == 200
+
+
+def test_where_loanword_fails_comfyuis_own_list_stays(comfy, monkeypatch):
+    listing = importlib.import_module("loanword.extension.comfyui.listing")
+    monkeypatch.setattr(listing, "listed", lambda *_: 1 / 0)
+    ((status, body, _),) = serve(comfy, monkeypatch, "/embeddings", names=["style.pt"])
+    assert (status, json.loads(body)) == (200, ["style"])
+    assert comfy.said("please report")
