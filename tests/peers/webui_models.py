@@ -251,7 +251,7 @@ def xl(checkout, folder):
 
 
 def whole(checkout, folder):
-    """An SD 1.x that Forge and reForge know by the width of its U-Net, though it is not as deep; made by A1111's code."""
+    """An SD 1.x that Forge and reForge know by the width of its U-Net, not as deep as theirs; made by A1111's code."""
     sys.path.insert(0, str(Path(checkout, "repositories/stable-diffusion-stability-ai")))
     import transformers
     from ldm.models.autoencoder import AutoencoderKL

@@ -1,8 +1,10 @@
 """What loanword makes work in the prompts of a WebUI, and that nothing of it stays or breaks anything."""
 
+import ast
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import loanword
 import numpy as np
@@ -17,6 +19,7 @@ from loanword.extension.webui.usable import left_to_host
 from samples import WRITABLE, some
 from webui.in_process import webui_modules
 
+FORGE = os.environ.get("LOANWORD_FORGE")
 SD1 = [
     (key, embedding)
     for key, embeddings in WRITABLE.items()
@@ -148,6 +151,33 @@ def test_files_are_left_as_they_are(database, folder, monkeypatch):
     database.load_textual_inversion_embeddings(force_reload=True)
     assert "one" in database.word_embeddings
     assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
+
+
+@pytest.mark.usefixtures("registration")
+@pytest.mark.skipif(not FORGE, reason="LOANWORD_FORGE names no checkout of Forge")
+def test_forges_own_loaders_rename_nothing(database, folder, monkeypatch):
+    """Its `patch_basic.py` moves a file away when torch or safetensors cannot load it by its path."""
+    torch, stored = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
+    tree = ast.parse(Path(FORGE, "modules_forge/patch_basic.py").read_text(encoding="utf-8"))
+    (patch,) = [node for node in tree.body if getattr(node, "name", "") == "build_loaded"]
+    names = {"os": os}
+    exec(compile(ast.Module([patch], []), "patch_basic.py", "exec"), names)
+    for owner, name in ((torch, "load"), (stored, "load_file")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+        monkeypatch.setattr(owner, f"{name}_origin", getattr(owner, name), raising=False)
+        names["build_loaded"](owner, name)
+    (folder / "victim.pt").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match="corrupted"):
+        torch.load(str(folder / "victim.pt"))
+    assert [*folder.iterdir()] == [folder / "victim.pt.corrupted"]
+    for number, (_, one) in enumerate(SD1):
+        loanword.write(one.replace(name=f"good{number}"), folder / f"good{number}.pt", format="a1111")
+    for name, content in (("torn.pt", b"PK\x03\x04"), ("page.bin", b"<html>"), ("torn.safetensors", b"\x10")):
+        (folder / name).write_bytes(content)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    database.load_textual_inversion_embeddings(force_reload=True)
+    assert len(database.word_embeddings) == len(SD1)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_other_files_go_to_the_host(registration, folder):
