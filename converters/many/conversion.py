@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ...embeddings.dtypes import dtype_named
@@ -82,6 +82,7 @@ def convert_many(
     try:
         if not opened.begun:
             opened.begin(held(order.destination))
+        order = replace(order, fresh=opened.fresh)
         with Crew(executor, jobs) as crew:
             waiting = chunks(opened, order.destination, given)
             at_once = _CHUNKS_A_WORKER * max(1, jobs)

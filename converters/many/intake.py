@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from .journal import Journal, Taken
 
+OWN = ".loanword-"
+"""How the names of files begin that are loanword's own affair."""
+
 CHUNK = 256
 """Files in a chunk: some tenths of a second of work."""
 
 
 def held(destination: str) -> Iterator[str]:
-    """The places of all files in the destination."""
+    """The places of all files in the destination, but for the journal and what killed processes left."""
     if is_url(destination):
         with suppress(NotThere):
             yield from (each.url for folder in files_below(destination) for each in folder)
@@ -35,7 +38,7 @@ def held(destination: str) -> Iterator[str]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                else:
+                elif not entry.name.startswith(OWN):
                     yield entry.path
 
 

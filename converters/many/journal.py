@@ -138,6 +138,11 @@ class Journal:
         self._database.execute("UPDATE run SET begun = 1")
         self._database.execute("COMMIT")
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the destination held nothing before the run."""
+        return not self._database.execute("SELECT 1 FROM there LIMIT 1").fetchone()
+
     def was_there(self, place: str) -> bool:
         """Whether the destination held this before the run."""
         return bool(self._database.execute("SELECT 1 FROM there WHERE place = ?", (_text(same_key(place)),)).fetchone())

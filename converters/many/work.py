@@ -40,6 +40,8 @@ class Order:
     form: Form
     encoder: str | None = None
     overwrite: bool = False
+    fresh: bool = False
+    """Whether the destination held nothing before, so that looking before writing is mostly in vain."""
 
     def folder_for(self, found: Found) -> str:
         """Where the results go: the destination, with the folders below the one that was named."""
@@ -92,18 +94,18 @@ def _converted(order: Order, taken: Taken) -> Result:
     found = taken.found
     try:
         folder, files = plan(found.source(), order.folder_for(found), order.form, encoder=order.encoder)
-        return _result(_put(files, folder, overwrite=order.overwrite), files, folder)
+        return _result(_put(files, folder, order), files, folder)
     except LoanwordError as error:
         return Result(refusal(error, named=found.named), error.code, reason_of(error))
 
 
-def _put(files: Sequence[Rendered], folder: str, *, overwrite: bool) -> str:
+def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
     """Write the files where nothing else is, and say how that went: "written", "same" or "taken"."""
-    if overwrite:
+    if order.overwrite:
         keep_originals(files, folder)
         put(files, folder, overwrite=True, durable=False)
         return "written"
-    if is_url(folder) or not any(is_there(joined(folder, file.name)) for file in files):
+    if order.fresh or is_url(folder) or not any(is_there(joined(folder, file.name)) for file in files):
         with suppress(AlreadyThere):
             put(files, folder, overwrite=False, durable=False)
             return "written"
