@@ -126,8 +126,8 @@ def inside(options):
         "cases": [*map(dataclasses.asdict, cases)],
     }
     plan["lora"] = lora_with_embedding(data)
-    if options.host == "a1111":
-        plan["xl"] = [*map(dataclasses.asdict, webui_files.make(data / "embeddings", "sdxl"))]
+    if key := {"a1111": "xl", "forge": "engines"}.get(options.host):
+        plan[key] = [*map(dataclasses.asdict, webui_files.make(data / "embeddings", "sdxl"))]
     (data / "plan.json").write_text(json.dumps(plan))
     before = contents(data / "embeddings")
     run = command(options, data, HERE / "webui_inside.py", data / "plan.json")

@@ -173,6 +173,7 @@ def main():
         assert {table.rows.shape[1] for table in tables.values()} <= {768, 1024, 1280}
     bundles()
     models()
+    sdxl_engines()
     reload_ui(initialize)
     compare("after Reload UI")
     with check("unloading the script takes every change back"):
@@ -221,6 +222,46 @@ def models():
             compare(f"SDXL again, {where}", PLAN["xl"])
             switch("small-sd1")
             generate("a photo")
+
+
+def sdxl_engines():
+    """Forge's two engines of SDXL with random text encoders of three layers: its whole model would be 5 GB."""
+    if "engines" not in PLAN:
+        return
+    transformers = importlib.import_module("transformers")
+    clip = importlib.import_module("backend.nn.clip").IntegratedCLIP
+    make = importlib.import_module("backend.text_processing.classic_engine").ClassicTextProcessingEngine
+    root = Path("backend/huggingface/stabilityai/stable-diffusion-xl-base-1.0")
+    engines = {}
+    for key, number in (("clip_l", ""), ("clip_g", "_2")):
+        config = transformers.CLIPTextConfig.from_pretrained(root / f"text_encoder{number}", num_hidden_layers=3)
+        engines[key] = make(
+            text_encoder=clip(transformers.CLIPTextModel, config, add_text_projection=True).eval(),
+            tokenizer=transformers.CLIPTokenizer.from_pretrained(root / f"tokenizer{number}"),
+            embedding_dir=PLAN["folder"],
+            embedding_key=key,
+            embedding_expected_shape=2048,
+            minimal_clip_skip=2,
+            clip_skip=2,
+            final_layer_norm=False,
+        )
+    for key, engine in engines.items():
+        with torch.no_grad():
+            said = {word: engine([f"a {word} here"]).float() for case in PLAN["engines"] for word in words_of(case)}
+            plain, foreign = engine(["a here"]).float(), engine([f"a {PLAN['cases'][0]['word']} here"]).float()
+        wrong = [
+            case["file"]
+            for case in PLAN["engines"]
+            if float((said[case["word"]] - said[case["reference"]]).abs().max()) > TOLERANCE
+            or float((said[case["reference"]] - plain).abs().max()) < MOVED
+        ]
+        right = len(PLAN["engines"]) - len(wrong)
+        what = f"{right} of {len(PLAN['engines'])} files give the reference's conditioning in SDXL's engine {key}"
+        say(what, "wrong" if wrong or not foreign.isfinite().all() else "right", wrong)
+
+
+def words_of(case):
+    return case["word"], case["reference"]
 
 
 def switch(name):

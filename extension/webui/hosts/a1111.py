@@ -152,17 +152,24 @@ class A1111:
             return []
         from ...model_paths import embedding_folders
 
-        return self._or_empty(f"the folders of {path}", lambda: embedding_folders(path), [])
+        return self._or_empty("the folders that ComfyUI's list names", lambda: embedding_folders(path), [])
 
     def _or_empty(self, what: str, ask: Callable[[], Answer], empty: Answer) -> Answer:
         """What `ask` gives; where this version of the host is different inside, `empty`, and a line in `lost`."""
         try:
             return ask()
         except Exception as error:  # noqa: BLE001  # the host's own code, of any version
-            sentence = f"{self.title} does not tell {what} ({type(error).__name__}: {error})."
+            sentence = f"{self.title} does not tell {what} ({type(error).__name__}: {_without_path(error)})."
             if sentence not in self.lost:
                 self.lost.append(sentence)
             return empty
 
     def lose(self, sentences: Sequence[str]) -> None:
         self.lost += sentences
+
+
+def _without_path(error: Exception) -> str:
+    """What an error says, without the place on the server that its text may name: the tab shows it."""
+    if isinstance(error, OSError):
+        return error.strerror or "no reason given"
+    return str(getattr(error, "message", error))
