@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .usable import left_to_host, named, why_not, width_of
+from .usable import can_be_said, left_to_host, named, why_not, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Loading:
         """Remember the other names of an embedding."""
         from ...embeddings.prompts import fold
 
-        for alias in each.embedding.aliases:
+        for alias in filter(can_be_said, each.embedding.aliases):
             self.aliases.setdefault(fold(alias), each.name)
 
     def register(self, kind: DatabaseKind, database: Any, name: str, embedding: Embedding, path: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from .usable import can_be_said
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -59,7 +61,7 @@ class LoraBundles:
 
         if key not in self._read:
             try:
-                self._read[key] = read_all(path)
+                self._read[key] = [each for each in read_all(path) if can_be_said(each.name)]
             except FileError:
                 self._read[key] = []
         return self._read[key]

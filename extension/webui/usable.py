@@ -24,6 +24,8 @@ READ_BY_HOSTS = {
 }
 """Formats that A1111's reader and its kin read where a file has one embedding, and of which base models."""
 CONTAINERS_OF_HOSTS = frozenset(("safetensors", "torch-zip", "torch-legacy", "png", "webp", "avif", "jxl"))
+LONGEST_NAME = 200
+"""Letters; no file name is longer."""
 LEFT_TO_HOSTS = "safetensors"
 """The container that stays with the host's reader.
 
@@ -53,7 +55,19 @@ def left_to_host(found: Sequence[Embedding]) -> bool:
 
 
 def named(found: Sequence[Embedding], file_name: str) -> list[Named]:
-    """Each embedding under its own name, and one alone under the file's, which is what WebUIs call it."""
+    """Each embedding under its own name, and one alone under the file's, which is what WebUIs call it.
+
+    Names that no prompt can hold are left out: a host's tokenizer takes minutes for a name of a million letters.
+    """
+    return [each for each in _named(found, file_name) if can_be_said(each.name)]
+
+
+def can_be_said(name: str) -> bool:
+    """Whether a prompt can hold a name."""
+    return len(name) <= LONGEST_NAME and name.isprintable() and bool(name.strip())
+
+
+def _named(found: Sequence[Embedding], file_name: str) -> list[Named]:
     from ...embeddings.names import is_generic
 
     stem, suffix = os.path.splitext(file_name)

@@ -154,6 +154,19 @@ def test_files_are_left_as_they_are(database, folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("registration")
+def test_names_that_no_prompt_can_hold_never_reach_the_hosts_tokenizer(database, folder, monkeypatch):
+    names = ["good", "x" * 1_000_000, "a\nb", " \t"]
+    loanword.write([embedding(name, seed=len(name)) for name in names], folder / "pack.bin", format="diffusers")
+    register_by_name = type(database).register_embedding_by_name
+    asked = []
+    monkeypatch.setattr(
+        type(database), "register_embedding_by_name", lambda *all_: (asked.append(all_[-1]), register_by_name(*all_))
+    )
+    database.load_textual_inversion_embeddings(force_reload=True)
+    assert asked == ["good"]
+
+
+@pytest.mark.usefixtures("registration")
 @pytest.mark.skipif(not FORGE, reason="LOANWORD_FORGE names no checkout of Forge")
 def test_forges_own_loaders_rename_nothing(database, folder, monkeypatch):
     """Its `patch_basic.py` moves a file away when torch or safetensors cannot load it by its path."""
