@@ -16,7 +16,7 @@
             fields: [...fields, besideOr(page.session),
                 loanword.checkbox(loanword.say("Replace files that are there already"), "overwrite")],
             buttons: [
-                [loanword.say("Try it first"), post(true), {title: loanword.say("Says what would be written, and writes nothing")}],
+                [loanword.say("Try it first"), post(true), {title: loanword.say("Says what would be written, and writes nothing")}, {trial: true}],
                 [loanword.say("Convert"), post(false), {class: "primary"}],
             ],
         });

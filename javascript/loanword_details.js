@@ -118,9 +118,9 @@
     }
 
     function notices(item) {
-        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.say(item.message);
+        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.saySentence(item.message);
         const untypable = item.kind === "embedding" && !item.trigger ? loanword.say("Its name cannot be typed into a prompt; rename it.") : "";
-        const sentences = [untypable, why, ...item.health.map(({sentence}) => loanword.say(sentence)), ...item.warnings.map((text) => loanword.say(text))];
+        const sentences = [untypable, why, ...item.health.map(({sentence}) => loanword.say(sentence)), ...item.warnings.map(loanword.saySentence)];
         const shown = sentences.filter(Boolean);
         return shown.length ? loanword.make("ul", {class: "notices"}, shown.map((text) => loanword.make("li", {}, text))) : null;
     }

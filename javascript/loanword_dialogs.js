@@ -2,7 +2,7 @@
 "use strict";
 (function(loanword) {
     // Closing it while the job runs leaves the job in `tray`, where it can be watched and cancelled.
-    // `buttons` are [label, starts(values), attributes]; `starts` gives the functions that start the jobs, or a promise
+    // `buttons` are [label, starts(values), attributes, how JobView shows it]; `starts` gives the functions that start the jobs, or a promise
     // of something quicker, after which the dialog closes.
     loanword.openDialog = function({root, server, tray, title, intro, fields, buttons, onend}) {
         const before = root.activeElement;
@@ -15,7 +15,7 @@
             form);
         const values = () => Object.fromEntries([...form.elements].filter((each) => each.name && !each.disabled)
             .map((each) => [each.name, each.type === "checkbox" ? each.checked : each.value]));
-        const press = (starts) => () => {
+        const press = (starts, how) => () => {
             error.textContent = "";
             const jobs = attempt(starts, values(), error);
             if (!jobs) return;
@@ -23,7 +23,7 @@
                 jobs.then(() => dialog.close());
                 return;
             }
-            const view = new loanword.JobView({server, onend: (...ended) => {
+            const view = new loanword.JobView({server, ...how, onend: (...ended) => {
                 setBusy(form, false);
                 onend(...ended);
             }});
@@ -35,8 +35,8 @@
             ...[intro].flat().filter(Boolean).map((each) => (typeof each === "string" ? loanword.make("p", {}, each) : each)),
             loanword.make("div", {class: "fields"}, fields),
             error,
-            loanword.make("div", {class: "answers"}, buttons.map(([label, starts, attributes = {}]) =>
-                loanword.button(label, press(starts), attributes))),
+            loanword.make("div", {class: "answers"}, buttons.map(([label, starts, attributes = {}, how = {}]) =>
+                loanword.button(label, press(starts, how), attributes))),
             progress);
         form.addEventListener("submit", (event) => {
             event.preventDefault();

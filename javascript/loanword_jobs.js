@@ -4,10 +4,11 @@
     const EVERY_MS = 250;
     const SHOWN = 200;
 
+    // A trial writes nothing, and says what would be written.
     // Follows one job after another; `start` are functions that give {job}. Ends with all outcomes.
     loanword.JobView = class {
-        constructor({server, onend}) {
-            Object.assign(this, {server, onend, outcomes: [], cancelled: false, job: null});
+        constructor({server, onend, trial = false}) {
+            Object.assign(this, {server, onend, trial, outcomes: [], cancelled: false, job: null});
             this.bar = loanword.make("progress", {max: 1, "aria-label": loanword.say("Progress")});
             this.text = loanword.make("span", {class: "jobtext", role: "status"});
             this.cancel = loanword.button(loanword.say("Cancel"), () => this.stop(), {class: "small"});
@@ -43,7 +44,7 @@
                 }
                 if (state.state !== "running") {
                     this.add(state.outcomes);
-                    if (state.state === "failed") throw new Error(loanword.say(state.message));
+                    if (state.state === "failed") throw new Error(loanword.saySentence(state.message));
                     this.cancelled = this.cancelled || state.state === "cancelled";
                     return state;
                 }
@@ -62,7 +63,7 @@
         add(outcomes) {
             for (const outcome of outcomes) {
                 this.outcomes.push(outcome);
-                if (this.outcomes.length <= SHOWN) this.list.append(line(outcome));
+                if (this.outcomes.length <= SHOWN) this.list.append(line(outcome, this.trial));
             }
         }
 
@@ -70,7 +71,7 @@
             const count = (kind) => this.outcomes.filter((outcome) => outcome.kind === kind).length;
             const parts = [
                 this.cancelled ? loanword.say("Cancelled.") : "",
-                this.outcomes.length ? loanword.sayCount(count("done"), "{count} done", "{count} done") : "",
+                this.outcomes.length ? this.countDone(count("done")) : "",
                 count("skipped") ? loanword.sayCount(count("skipped"), "{count} skipped", "{count} skipped") : "",
                 count("failed") ? loanword.sayCount(count("failed"), "{count} failed", "{count} failed") : "",
                 !this.outcomes.length && state && state.message ? loanword.say(state.message) : "",
@@ -81,6 +82,11 @@
             }
             this.text.textContent = parts.filter(Boolean).join(" · ") || loanword.say("Done.");
             this.end(this.cancelled ? "cancelled" : "done");
+        }
+
+        countDone(count) {
+            return this.trial ? loanword.sayCount(count, "{count} would be written", "{count} would be written") :
+                loanword.sayCount(count, "{count} done", "{count} done");
         }
 
         fail(problem) {
@@ -101,12 +107,16 @@
         }
     };
 
-    function line({file, kind, reason, outputs, warnings}) {
+    function line({file, kind, reason, outputs, warnings}, trial) {
+        const titles = {
+            done: trial ? loanword.say("possible") : loanword.say("done"),
+            skipped: loanword.say("skipped"), failed: loanword.say("failed"),
+        };
         const made = outputs.map((output) => loanword.visible(output.name)).join(", ");
-        const said = [reason, ...warnings].filter(Boolean).map((text) => loanword.say(text)).join(" ");
+        const said = [reason, ...warnings].filter(Boolean).map(loanword.saySentence).join(" ");
         return loanword.make("li", {class: kind},
             loanword.make("span", {class: `mark ${{done: "good", skipped: "warn", failed: "bad"}[kind]}`},
-                {done: loanword.say("done"), skipped: loanword.say("skipped"), failed: loanword.say("failed")}[kind]),
+                titles[kind]),
             loanword.make("span", {class: "file"}, loanword.visible(file), made ? ` → ${made}` : ""),
             said ? loanword.make("span", {class: "second"}, said) : null);
     }

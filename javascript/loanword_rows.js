@@ -7,7 +7,7 @@
             loanword.make("div", {class: "pick", role: "gridcell"}, pick(item, act)),
             loanword.make("div", {class: "thumb", role: "gridcell"}, loanword.thumb(item, server)),
             named(item),
-            loanword.make("div", {class: "base", role: "gridcell"}, loanword.badge(item), usedBy(item)),
+            loanword.make("div", {class: "base", role: "gridcell"}, item.kind === "embedding" ? [loanword.badge(item), usedBy(item)] : ""),
             twoLines("tokens", tokens(item), encoders(item)),
             twoLines("format", item.format ? item.format.title : loanword.say("no embedding"), precision(item)),
             twoLines("size", loanword.size(item.size), loanword.date(item.modified)),
@@ -82,8 +82,8 @@
 
     function usedBy(item) {
         if (item.use.by === "host") return loanword.make("span", {class: "second"}, loanword.say("ready"));
-        if (item.use.by === "loanword") return loanword.make("span", {class: "second"}, loanword.say("ready, by loanword"));
-        return loanword.make("span", {class: "second"}, item.kind === "embedding" ? loanword.say("not in use") : "");
+        if (item.use.by === "loanword") return loanword.make("span", {class: "second"}, loanword.say("by loanword"));
+        return loanword.make("span", {class: "second"}, loanword.say("not in use"));
     }
 
     function twoLines(name, first, second) {
@@ -126,7 +126,7 @@
 
     // The third line: why the host leaves it out and what to do, or what the user wrote about it.
     function remark(item) {
-        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.say(item.message);
+        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.saySentence(item.message);
         const problem = item.use.by ? "" : why;
         const text = problem || item.description || why;
         return loanword.make("div", {class: problem ? "remark problem" : "remark", role: "gridcell"},

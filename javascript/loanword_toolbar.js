@@ -130,7 +130,7 @@
                 input.addEventListener("change", () => loanword.setTarget({[name]: value}));
                 return loanword.make("label", {}, input, loanword.make("span", {}, title));
             }));
-        return loanword.make("div", {class: "target"},
+        return loanword.make("div", {class: "target", title: loanword.say("With Shift it goes to the other prompt, with Ctrl it selects")},
             loanword.make("span", {class: "second"}, loanword.say("A click goes to")),
             group(loanword.say("Page"), [["txt2img", "txt2img"], ["img2img", "img2img"]], "page"),
             group(loanword.say("Prompt"), [["positive", loanword.say("Prompt")], ["negative", loanword.say("Negative")]], "side"));

@@ -148,4 +148,4 @@ def test_an_answer_that_is_an_error_is_one_line(tab):
         ),
     )
     row(tab, "badhands").get_by_label("Details of badhands").click()
-    expect(tab.get_by_role("complementary").get_by_role("alert")).to_have_text("there is no such embedding")
+    expect(tab.get_by_role("complementary").get_by_role("alert")).to_have_text("There is no such embedding")
