@@ -1,6 +1,7 @@
 """A stand-in for ComfyUI with folders of its own, gone after each test; loanword's hooks are in it."""
 
 import importlib
+import importlib.util
 import logging
 import sys
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from types import ModuleType
 import pytest
 from comfyui.parts import SD1
 
-pytest.importorskip("torch")
+collect_ignore = [] if importlib.util.find_spec("torch") else ["test_listing.py", "test_nodes.py", "test_prompts.py"]
 STAND_IN = Path(__file__).parent / "stand_in"
 NAMES = ("folder_paths", "comfy", "comfy.sd1_clip", "comfy.sd", "comfy_api", "comfy_api.latest")
 

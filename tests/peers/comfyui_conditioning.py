@@ -54,6 +54,7 @@ def model(base, folder):
 
     target = types.SimpleNamespace(clip=getattr(module, encoder), tokenizer=getattr(module, tokenizer), params={})
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # small models: more threads wait for each other
     options = {f"{key}_model_config": dict(size) for key, size in SIZES.items()}
     options |= {"dtype": torch.float32, "load_device": torch.device("cpu"), "offload_device": torch.device("cpu")}
     clip = importlib.import_module("comfy.sd").CLIP(target, embedding_directory=[folder], model_options=options)
