@@ -23,7 +23,19 @@ from .library_directions import (
     read_directions,
     without_directions,
 )
-from .library_query import COLLISION, DUPLICATE, SORTS, UNKNOWN, Page, Query, Row, alike, page_of, read_files
+from .library_query import (
+    COLLISION,
+    DUPLICATE,
+    SORTS,
+    UNKNOWN,
+    Page,
+    Query,
+    Row,
+    alike,
+    page_of,
+    read_files,
+    row_and_twins,
+)
 from .library_reading import records_of
 from .library_records import Contents, Reader, forget, known_states, put
 from .library_scope import edges, outermost
@@ -142,6 +154,14 @@ class Library:
             raise UnknownName(f"nothing is sorted by {query.sort!r}; there are {', '.join(SORTS)}")
         chosen = outermost(folders)
         return self._store.run(lambda connection: page_of(connection, chosen, query))
+
+    def row(self, path: str, position: int, folders: Iterable[str]) -> tuple[Row, ...]:
+        """The row of an embedding, seen beside all below `folders`, and after it those with the same vectors.
+
+        Nothing where it is not below them, or not known.
+        """
+        chosen, place = outermost(folders), (os.fsencode(os.path.abspath(path)), position)
+        return self._store.run(lambda connection: row_and_twins(connection, chosen, place))
 
     def duplicates(self, folders: Iterable[str]) -> list[tuple[Row, ...]]:
         """The embeddings with the same vectors, group by group."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """The base model of embeddings whose encoders leave it open."""
+MOST_TWINS = 100
+"""Embeddings with the same vectors that are told of one."""
 DUPLICATE, COLLISION = "duplicate", "collision"
 SORTS = {
     "name": "name",
@@ -125,6 +127,18 @@ def alike(connection: sqlite3.Connection, folders: Sequence[str], finding: str) 
     for row, values in zip(rows_of(connection, [each[:4] for each in found]), found, strict=True):
         groups.setdefault(values[4:], []).append(row)
     return [tuple(rows) for rows in groups.values()]
+
+
+def row_and_twins(connection: sqlite3.Connection, folders: Sequence[str], place: tuple[bytes, int]) -> tuple[Row, ...]:
+    """The row of a path and a position, and after it those with the same vectors; nothing where there is none."""
+    mark(connection, folders)
+    found = connection.execute(
+        """SELECT file, position, collides, duplicates FROM marked WHERE (path, position) = (?, ?) OR fingerprint =
+        (SELECT fingerprint FROM marked WHERE (path, position) = (?, ?))
+        ORDER BY (path, position) <> (?, ?), path, position LIMIT ?""",
+        (*place * 3, MOST_TWINS + 1),
+    ).fetchall()
+    return rows_of(connection, found)
 
 
 def rows_of(connection: sqlite3.Connection, found: Sequence[tuple[int, int, int, int]]) -> tuple[Row, ...]:

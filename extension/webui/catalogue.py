@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...converters.batch import Found
 from ...converters.files import read_all
-from ...embeddings.library_query import SORTS, Query, Row
+from ...embeddings.library_query import MOST_TWINS, SORTS, Query, Row
 from .api_answers import Details, Item, Listing
 from .asgi.refusal import Refusal
 from .folders import Folders
@@ -75,18 +75,16 @@ class Catalogue:
 
     def item(self, name: str) -> Item:
         """The item with an id."""
-        return item_of(self.row(name), self.around())
+        around = self.around()
+        return item_of(self._row_and_twins(name, around)[0], around)
 
     def details(self, name: str) -> Details:
         """The item with an id, and everything that is known of it."""
-        around, row = self.around(), self.row(name)
-        item = item_of(row, around)
-        embedding = row.embedding
+        around = self.around()
+        row, *twins = self._row_and_twins(name, around)
+        item, embedding, inside = item_of(row, around), row.embedding, row.file.embeddings
         hashed = self.library.file(row.file.path, hashed=True) or row.file
-        siblings = [
-            Row(row.file, each, at, collides=False, duplicates=0) for at, each in enumerate(row.file.embeddings)
-        ]
-        twins = self._twins_of(row) if row.duplicates else []
+        siblings = [Row(row.file, each, at, collides=False, duplicates=0) for at, each in enumerate(inside)]
         return Details(
             **{each.name: getattr(item, each.name) for each in fields(item)},
             step=embedding.step if embedding else None,
@@ -96,20 +94,17 @@ class Catalogue:
             sha256=hashed.sha256,
             original_sha256=(_said(embedding.original_sha256) if embedding else None) or hashed.sha256,
             warnings=[shown(each) for each in embedding.warnings] if embedding else [],
-            siblings=[twin_of(each, around) for each in siblings if each.position != row.position],
+            siblings=[twin_of(each, around) for each in siblings[:MOST_TWINS] if each.position != row.position],
             duplicates=[twin_of(each, around) for each in twins],
         )
 
-    def row(self, name: str) -> Row:
-        """The row with an id; raises Refusal where its file is gone, or another file now."""
+    def _row_and_twins(self, name: str, around: Surroundings) -> tuple[Row, ...]:
+        """The row with an id, and those with the same vectors; raises Refusal where there is none any more."""
         ref = self.ids.get("embedding", name)
-        file = self.library.file(ref.path)
-        if file is None or ref.position >= max(1, len(file.embeddings)):
+        rows = self.library.row(ref.path, ref.position, around.folders.paths)
+        if not rows or rows[0].file.path != ref.path:
             raise Refusal(404, "there is no such embedding any more")
-        embedding = file.embeddings[ref.position] if file.embeddings else None
-        row = Row(file, embedding, ref.position, collides=False, duplicates=0)
-        collides = bool(self._others(row, self.library.collisions(self.around().folders.paths)))
-        return replace(row, collides=collides, duplicates=len(self._twins_of(row)))
+        return rows
 
     def place(self, name: str) -> tuple[str, str | None]:
         """The path of the file with an embedding's id, and the name its notes are kept under, if not the file's."""
@@ -152,18 +147,6 @@ class Catalogue:
         all_meant = file is None or len(positions) >= len(file.embeddings)
         below = os.path.dirname(around.folders.place_of(path)[1])
         return Found(path, below, named=True, only=() if all_meant else tuple(sorted(positions)))
-
-    def _twins_of(self, row: Row) -> list[Row]:
-        """The rows with the same vectors."""
-        return self._others(row, self.library.duplicates(self.around().folders.paths))
-
-    def _others(self, row: Row, groups: Iterable[tuple[Row, ...]]) -> list[Row]:
-        """The other rows of the group that a row is in."""
-        key = (row.file.path, row.position)
-        for group in groups:
-            if any((each.file.path, each.position) == key for each in group):
-                return [each for each in group if (each.file.path, each.position) != key]
-        return []
 
 
 def _said(text: str | None) -> str | None:
