@@ -58,12 +58,6 @@ class Registration:
             if self._is_stale(database):
                 database.load_textual_inversion_embeddings()
 
-    def reload(self) -> None:
-        """Have the databases that generation uses read their folders again."""
-        for database in self.host.live_databases():
-            _forget_times(database)
-            database.load_textual_inversion_embeddings()
-
     def _load(self, kind: DatabaseKind, original: Callable[..., Any], database: Any, *args: Any, **kwargs: Any) -> Any:
         """Take the place of `database.load_textual_inversion_embeddings`."""
         for folder in self.host.extra_folders():
@@ -75,6 +69,7 @@ class Registration:
         changes = self._folders.setdefault(database, FolderChanges())
         changes.remember(database.embedding_dirs)
         if kind.lists_only:
+            self.host.remember_page(database)
             self._follow()
         return result
 
@@ -86,7 +81,7 @@ class Registration:
         """Refresh what generation uses after a page was, unless a generation is using it: that one does it itself."""
         with self.host.unless_generating() as idle:
             if idle:
-                self.reload()
+                self.before_generation()
 
 
 def _forget_times(database: Any) -> None:

@@ -4,9 +4,9 @@ CHECKOUT is the path of the WebUI's repository, PYTHON the interpreter of its en
 into a new folder below --work; random checkpoints and a cache without weights stay there for the next time. Forge's
 checkpoint is made by AUTOMATIC1111's code: --ldm CHECKOUT and --ldm-python PYTHON say where that is.
 
-It starts the WebUI twice, each time with loanword in its `extensions/`: once without a server, where `webui_inside.py`
-compares conditioning, and once as a user does, with the hostile corpus (--hostile FOLDER) in its embedding folder. Exit
-status 0 where everything was right.
+It starts the WebUI twice with loanword in its `extensions/`: once without a server, where `webui_inside.py` compares
+conditioning, and once as a user does, with the hostile corpus (--hostile FOLDER) in its embedding folder. Then it
+compares speed, without loanword in the WebUI (`webui_scan.py`). Exit status 0 where everything was right.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,9 @@ ON_CPU = {
 }
 CHECKPOINTS = {"a1111": ("small-sd1", "small-sdxl"), "reforge": ("whole-sd1",), "forge": ("whole-sd1",)}
 MAKERS = {"small-sd1": "a1111", "small-sdxl": "xl", "whole-sd1": "whole"}
+
+FASTER = 10
+"""How many times as fast as the host's own reader a first scan has to be."""
 
 outcomes = []
 
@@ -228,6 +232,40 @@ def as_a_user(options):
                 assert not [*folder.rglob("*.corrupted")]
 
 
+SCANNED = (("a1111", "torch-zip"), ("kohya", "safetensors"), ("diffusers", "torch-zip"), ("a1111", "torch-legacy"))
+
+
+def scans(options):
+    """A first scan beside the host's own reading of the same files, each in a process of its own, three times."""
+    data = data_folder(options)
+    (data / "extensions/sd-webui-loanword").unlink()
+    (data / "many").mkdir()
+    for number in range(options.files):
+        key, container = SCANNED[number % len(SCANNED)]
+        one = webui_files.embedding(f"many{number}", "sd1", number, 4)
+        loanword.write(one, data / f"many/{number % 100}", format=key, container=container)
+    ours, theirs = [], []
+    for _ in range(3):
+        (data / "scanned.sqlite").unlink(missing_ok=True)
+        shutil.rmtree(data / "cache", ignore_errors=True)
+        ours.append(scanned(options, data))
+        theirs.append(scanned(options, data, "--host"))
+    ratio = min(theirs) / min(ours)
+    figures = f"{min(ours):.2f} s, {options.host} {min(theirs):.2f} s"
+    what = f"a first scan of {options.files} files is {ratio:.1f} x as fast as the host's own reading"
+    say(what, "right" if ratio >= FASTER else "wrong", figures)
+
+
+def scanned(options, data, *more):
+    run = command(options, data, HERE / "webui_scan.py", data / "many", data, ROOT / "checkout")
+    done = subprocess.run(
+        [*run, *more], cwd=options.checkout, env=environment(options.work), capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.rpartition("SCAN ")[2])
+    assert found["count"] == options.files, found
+    return found["seconds"]
+
+
 def generated(ask, prompt):
     size = {"width": 64, "height": 64, "steps": 1}
     return json.loads(ask("/sdapi/v1/txt2img", {"prompt": prompt, **size}))
@@ -248,15 +286,18 @@ def main():
     parser.add_argument("--ldm-python")
     parser.add_argument("--hostile", type=Path)
     parser.add_argument("--port", type=int, default=17860)
-    parser.add_argument("--only", choices=("inside", "server"))
+    parser.add_argument("--files", type=int, default=10_000, help="that are scanned; a1111 and reforge only")
+    parser.add_argument("--only", choices=("inside", "server", "scans"))
     options = parser.parse_args()
     options.checkout, options.work = options.checkout.resolve(), options.work.resolve()
     options.ldm, options.ldm_python = options.ldm or options.checkout, options.ldm_python or options.python
     options.work.mkdir(parents=True, exist_ok=True)
-    if options.only != "server":
+    if options.only in (None, "inside"):
         inside(options)
-    if options.only != "inside":
+    if options.only in (None, "server"):
         as_a_user(options)
+    if options.only in (None, "scans") and options.host != "forge":
+        scans(options)
     print(f"{outcomes.count('right')} right, {outcomes.count('wrong')} wrong")
     return 1 if "wrong" in outcomes or not outcomes else 0
 

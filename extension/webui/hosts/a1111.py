@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..settings import PREFIX, SETTINGS, listed
@@ -47,6 +48,7 @@ class A1111:
     def __init__(self) -> None:
         self.lost: list[str] = []
         self._image: Any = None
+        self._pages: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def embedding_folders(self) -> Sequence[str]:
         main = str(self._options().embeddings_dir)
@@ -74,7 +76,10 @@ class A1111:
         return self._or_empty("the embedding database", lambda: self._databases(self.model()), [])
 
     def page_databases(self) -> Sequence[Any]:
-        return []
+        return list(self._pages)
+
+    def remember_page(self, database: Any) -> None:
+        self._pages.add(database)
 
     def token_tables(self) -> Mapping[str, TokenTable]:
         return self._or_empty("the token tables", lambda: tables_of(self._text_encoders(self.model())), {})

@@ -7,7 +7,6 @@ Source: Forge (June 2025): `backend/diffusion_engine/*.py`, `modules/ui_extra_ne
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from .a1111 import A1111
@@ -43,11 +42,6 @@ class Forge(A1111):
 
     def base_model(self) -> str | None:
         return _BASE_MODELS.get(type(self.model()).__name__) or super().base_model()
-
-    def page_databases(self) -> Sequence[Any]:
-        page: Any = sys.modules.get("modules.ui_extra_networks_textual_inversion")
-        api: Any = getattr(sys.modules.get("webui") or sys.modules.get("__main__"), "api", None)
-        return [each for each in (getattr(page, "embedding_db", None), getattr(api, "embedding_db", None)) if each]
 
     def infotext_fields(self) -> Sequence[dict[str, Any]]:
         last = importlib.import_module("backend.text_processing.classic_engine").last_extra_generation_params

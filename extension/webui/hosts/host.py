@@ -104,7 +104,11 @@ class Host(Protocol):
         ...
 
     def page_databases(self) -> Sequence[Any]:
-        """The embedding databases of its pages, where those are others."""
+        """The embedding databases of its pages and its API, where those are others."""
+        ...
+
+    def remember_page(self, database: Any) -> None:
+        """One of `page_databases`, which a host keeps in places of its own."""
         ...
 
     def lora_file(self, name: str) -> str | None:
