@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import posixpath
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ _BLOCK = 256 * 1024
 """The least that is fetched of a large file at a time: requests cost more than bytes."""
 _WRITTEN_AT_ONCE = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "hf", "memory"))
 """Stores where a file appears whole or not at all, by the nature of the request that writes it."""
+_TAKEN = re.compile("pre-?condition|already ?exists", re.IGNORECASE)
+"""How stores say that there is something already, where fsspec leaves it to them."""
 _READ_ONLY = frozenset(("zip", "tar", "http", "https", "libarchive", "reference", "github", "git"))
 
 
@@ -110,7 +113,7 @@ def write(url: str, content: bytes, *, overwrite: bool) -> None:
     except FileExistsError:
         raise
     except Exception as error:  # noqa: BLE001  # every file system has errors of its own
-        if "PreconditionFailed" in repr(error) or "pre-condition" in str(error).lower():  # as S3 says it
+        if not overwrite and _TAKEN.search(repr(error)):
             raise FileExistsError(url) from None
         raise CannotWrite(f"{url}: cannot be written ({_reason(error)}); write elsewhere") from None
 

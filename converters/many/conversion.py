@@ -15,7 +15,7 @@ from ...embeddings.text_encoders import TEXT_ENCODERS
 from ..container import container_named
 from ..format import format_named
 from ..indexing import cache_folder
-from ..places import is_url, scheme_of
+from ..places import is_url, same_key, scheme_of
 from ..targets import target_named
 from ..writing import CONCEPT_FOLDER, Form, names_file
 from .crew import Crew
@@ -59,47 +59,52 @@ def convert_many(
     `sources` may be an iterator of any length. The work is done by `executor`, any concurrent.futures.Executor, or by
     `jobs` processes of this machine (by default one for each processor; 0: in this process); for an `executor`, `jobs`
     says how many workers it has. What became of each file goes, when all is done, into `report`, a file of JSON lines
-    (`report.COLUMNS`), and to `tell`; `progress` is called meanwhile with how
-    many files are done, of how many that were found so far.
+    (`report.COLUMNS`), and to `tell`; `progress` is told meanwhile how many files are done, and how many were found.
 
     An interrupted run is taken up by the same call: its journal lies in the destination, or at `journal`, for a URL by
     default in the user's cache folder. `resume=False` begins anew. Of several files that would become the same one,
     the first has it: first in `sources`, then by its path. Raises UnknownName, and CannotWrite where the journal or
     the report cannot be written, or the journal is of a run with other settings.
     """
-    form = Form(format, target, container, dtype)
-    order = Order(os.fspath(destination), form, encoder, overwrite)
+    order = Order(os.fspath(destination), Form(format, target, container, dtype), encoder, overwrite)
     _check(order)
     if report is not None:
         check_report(report)
-    place = os.fspath(journal) if journal is not None else _journal_for(order.destination)
-    jobs = _jobs(jobs, order.destination)
     given = named(sources)
     if overwrite:
         given = kept_apart(given, order.destination)
-    opened = Journal(place, json.dumps(asdict(order)), resume=resume)
+    place = os.fspath(journal) if journal is not None else _journal_for(order.destination)
+    opened = Journal(place, _settings(order), resume=resume)
     finished = False
     try:
-        if not opened.begun:
-            opened.begin(held(order.destination))
-        order = replace(order, fresh=opened.fresh)
-        with Crew(executor, jobs) as crew:
-            waiting = chunks(opened, order.destination, given)
-            at_once = _CHUNKS_A_WORKER * max(1, jobs)
-            work = functools.partial(convert_chunk, order)
-            for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
-                opened.record([taken.number for taken in chunk], results)
-                if progress is not None:
-                    progress(opened.recorded, opened.taken)
-        settle(opened, order)
-        totals = write_report(opened.rows(), report)
-        if tell is not None:
-            for outcome in told(opened.rows()):
-                tell(outcome)
+        with opened.refusals():
+            _run(opened, order, given, Crew(executor, _jobs(jobs, order.destination)), progress)
+            totals = write_report(opened.rows(), report)
+            if tell is not None:
+                for outcome in told(opened.rows()):
+                    tell(outcome)
         finished = True
     finally:
         opened.close(finished=finished)
     return totals
+
+
+def _run(
+    journal: Journal, order: Order, sources: Iterable[str], crew: Crew, progress: Callable[[int, int], None] | None
+) -> None:
+    """Convert what is not converted yet, and settle who has which place."""
+    if not journal.begun:
+        journal.begin(held(order.destination))
+    order = replace(order, fresh=journal.fresh)
+    with crew:
+        waiting = chunks(journal, order.destination, sources)
+        at_once = _CHUNKS_A_WORKER * max(1, crew.jobs)
+        work = functools.partial(convert_chunk, order)
+        for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
+            journal.record([taken.number for taken in chunk], results)
+            if progress is not None:
+                progress(journal.recorded, journal.taken)
+    settle(journal, order)
 
 
 def _check(order: Order) -> None:
@@ -128,10 +133,15 @@ def _jobs(jobs: int | None, destination: str) -> int:
     return jobs if jobs is not None else os.cpu_count() or 1
 
 
+def _settings(order: Order) -> str:
+    """What has to be the same for a run to be gone on with, as text."""
+    return json.dumps(asdict(replace(order, destination=same_key(order.destination).rstrip("/"))))
+
+
 def _journal_for(destination: str) -> str:
     if not is_url(destination):
         return os.path.join(destination, NAME)
-    digest = hashlib.sha256(destination.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(destination.rstrip("/").encode()).hexdigest()[:16]
     return os.path.join(cache_folder(), "loanword", "journals", f"{digest}.sqlite")
 
 

@@ -24,7 +24,7 @@ class Crew:
     def __init__(self, executor: Executor | None, jobs: int) -> None:
         """Use `executor`; without one, `jobs` processes, and for 0 of them this one."""
         self._hired = executor
-        self._jobs = jobs
+        self.jobs = jobs
         self._executor = executor
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
@@ -45,10 +45,10 @@ class Crew:
             self._executor = None
 
     def _recruited(self) -> Executor:
-        if self._jobs == 0:
+        if self.jobs == 0:
             return Here()
         spawned = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._jobs, mp_context=spawned, initializer=_settle_in)
+        return ProcessPoolExecutor(self.jobs, mp_context=spawned, initializer=_settle_in)
 
     def __enter__(self) -> Self:
         return self

@@ -34,7 +34,7 @@ def held(destination: str) -> Iterator[str]:
     pending = [destination]
     while pending:
         folder = pending.pop()
-        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...embeddings.errors import CannotWrite
@@ -19,7 +19,7 @@ from ..finding import Found
 from ..places import same_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from .work import Result
 
@@ -98,22 +98,39 @@ class Journal:
         """Open the journal that an interrupted run left, or begin one; raises CannotWrite."""
         self.path = path
         self.taken = self.recorded = 0
-        if not resume:
-            self._remove()
-        os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
         try:
-            self._database = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
-            self._prepare(settings)
-        except sqlite3.OperationalError as error:
-            raise CannotWrite(f"{path}: cannot be used ({error}); does another conversion write there now?") from None
-        except sqlite3.DatabaseError as error:
-            raise CannotWrite(f"{path}: is damaged ({error}); remove it to begin anew") from None
+            os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+        except OSError as error:
+            raise CannotWrite(f"{path}: cannot be made ({error.strerror}); write elsewhere") from None
+        with self.refusals():
+            try:
+                self._open(settings, resume=resume)
+            except sqlite3.DatabaseError as error:
+                if resume or isinstance(error, sqlite3.OperationalError):
+                    raise
+                self._remove()  # it is no journal
+                self._open(settings, resume=False)
 
-    def _prepare(self, settings: str) -> None:
+    @contextmanager
+    def refusals(self) -> Generator[None]:
+        """Says as CannotWrite what SQLite refuses while the block runs."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            advice = "another conversion writes there now" if "locked" in str(error) else "write elsewhere"
+            raise CannotWrite(f"{self.path}: cannot be used ({error}); {advice}") from None
+        except sqlite3.DatabaseError as error:
+            raise CannotWrite(f"{self.path}: is damaged ({error}); remove it to begin anew") from None
+
+    def _open(self, settings: str, *, resume: bool) -> None:
+        self._database = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -8192"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("BEGIN IMMEDIATE")
+        if not resume:
+            for table in ("run", "there", "source", "made"):
+                self._database.execute(f"DROP TABLE IF EXISTS {table}")
         if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone():
             for statement in _SCHEMA.split(";"):
                 self._database.execute(statement)

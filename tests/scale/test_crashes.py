@@ -162,10 +162,11 @@ def test_a_journal_of_other_settings_is_not_gone_on_with(collection):
     assert again.converted == 44
 
 
-def test_two_runs_into_one_place_at_once_are_refused(collection):
+@pytest.mark.parametrize("resume", [True, False])
+def test_two_runs_into_one_place_at_once_are_refused(collection, resume):
     def second(*_):
         with pytest.raises(loanword.CannotWrite, match="another conversion"):
-            loanword.convert_many(collection, "out", jobs=0)
+            loanword.convert_many(collection, "out", jobs=0, resume=resume)
 
     assert loanword.convert_many(collection, "out", jobs=0, progress=second).converted == 44
 
@@ -184,6 +185,13 @@ def test_a_damaged_journal_is_said_to_be_one(collection):
     with pytest.raises(loanword.CannotWrite, match="damaged"):
         loanword.convert_many(collection, "out", jobs=0)
     assert loanword.convert_many(collection, "out", jobs=0, resume=False).converted == 44
+
+
+@pytest.mark.parametrize("place", ["in/0/style00000.safetensors/out", "in/notes"])
+def test_a_place_that_cannot_be_is_refused(collection, place):
+    Path("in/notes").write_text("no folder")
+    with pytest.raises(loanword.CannotWrite, match=r"\.loanword-journal\.sqlite: cannot be made"):
+        loanword.convert_many(collection, place, jobs=0)
 
 
 def interrupted(collection, after=0):

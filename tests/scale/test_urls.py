@@ -1,5 +1,6 @@
 """Files behind URLs: in memory, in archives, and where they are refused."""
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -182,9 +183,18 @@ def test_the_commands_take_urls(tmp_path):
     assert loanword.read(tmp_path / "cat.safetensors") == embedding("<cat>")
 
 
-def test_without_fsspec_a_url_says_what_to_install(monkeypatch):
-    import sys
+def test_nothing_inside_a_file_is_taken_for_a_url(tmp_path, monkeypatch):
+    url = "memory://elsewhere/evil.pt"
+    word = loanword.Embedding(url, embedding("x").vectors, (f"{url}2",))
+    loanword.write(word, tmp_path / "in/evil.bin", format="diffusers")
+    loanword.write([word, embedding("<dog>")], tmp_path / "in/two.bin", format="diffusers")
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    assert loanword.read(tmp_path / "in/evil.bin").name == url
+    assert loanword.convert_many(tmp_path / "in", tmp_path / "out", jobs=0).converted == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["memory___elsewhere_evil.pt.safetensors"]
 
+
+def test_without_fsspec_a_url_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(loanword.Unreadable, match=r"loanword\[scale\]"):
         loanword.read("s3://bucket/a.pt")
