@@ -29,7 +29,7 @@ def generation_script(host: Host, registration: Registration) -> type[Any]:
             registration.before_generation()
 
         def after_extra_networks_activate(self, p: Any, *_args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-            registration.bundles.use(_lora_names(kwargs.get("extra_network_data")))
+            registration.use_loras(_lora_names(kwargs.get("extra_network_data")))
 
         def postprocess(self, p: Any, processed: Any, *_args: Any) -> None:  # noqa: ARG002
             images: list[Any] = getattr(processed, "images", None) or []

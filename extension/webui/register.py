@@ -67,6 +67,7 @@ def _start() -> type[Any] | None:
     script_callbacks.on_script_unloaded(_stop)
     script_callbacks.on_ui_settings(partial(_guarded, "the settings", add_settings, None))
     script_callbacks.on_ui_tabs(partial(_guarded, "the tab", partial(_tabs, host), []))
+    script_callbacks.on_model_loaded(partial(_filled, here))
     script_callbacks.on_app_started(partial(_mounted, host))
     _guarded("making embeddings work in prompts", partial(_take_part, here), None)
     return _guarded("the script around generations", partial(generation_script, host, here.registration), None)
@@ -82,6 +83,10 @@ def _take_part(here: Running) -> None:
 def _stop() -> None:
     while _running:
         _guarded("undoing its changes", _running.pop().stop, None)
+
+
+def _filled(here: Running, _model: Any) -> None:
+    _guarded("reading the embeddings", here.registration.before_generation, None)
 
 
 def _tabs(host: Host) -> list[Any]:

@@ -16,7 +16,7 @@ from .opening import take_over_opening
 from .patches import Patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .hosts.databases import DatabaseKind
     from .hosts.host import Host
@@ -28,13 +28,15 @@ class Registration:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.loading = Loading(host)
-        self.bundles = LoraBundles(host, self.loading)
+        self._bundles = LoraBundles(host, self.loading)
+        self._started = False
         self._patches = Patches()
         self._folders: weakref.WeakKeyDictionary[Any, FolderChanges] = weakref.WeakKeyDictionary()
 
     def start(self) -> list[str]:
         """Take part in the loading of every database; returns a sentence for each kind that is not as expected."""
         lost: list[str] = []
+        self._started = True
         for kind in self.host.database_kinds:
             try:
                 database = importlib.import_module(kind.module).EmbeddingDatabase
@@ -49,14 +51,23 @@ class Registration:
 
     def stop(self) -> None:
         """Have the host as it was; what is registered stays until the host loads its folders again."""
-        self.bundles.take_out()
+        self._bundles.take_out()
         self._patches.undo()
+        self._started = False
 
     def before_generation(self) -> None:
-        """Have the databases that generation uses read again where their folders changed, or the model did."""
-        for database in self.host.live_databases():
-            if self._is_stale(database):
+        """Have the databases that generation uses read again where their folders changed, or the model did.
+
+        reForge fills its database only at the first generation: where it was never filled, it is now.
+        """
+        for database in self.host.live_databases() if self._started else ():
+            if database not in self._folders or self._is_stale(database):
                 database.load_textual_inversion_embeddings()
+
+    def use_loras(self, names: Iterable[str]) -> None:
+        """Have the embeddings inside the LoRAs called `names`, which a prompt uses, and no others."""
+        if self._started:
+            self._bundles.use(names)
 
     def _load(self, kind: DatabaseKind, original: Callable[..., Any], database: Any, *args: Any, **kwargs: Any) -> Any:
         """Take the place of `database.load_textual_inversion_embeddings`."""

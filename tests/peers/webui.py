@@ -219,7 +219,6 @@ def as_a_user(options):
             loanword.write(webui_files.embedding("lwadded", "sd1", 2), folder / "below", format="a1111")
             assert "lwadded: " in generated(ask, "a lwadded")["info"].split("TI hashes")[1]
             ask("/loanword/v1/refresh", {}, token)
-            time.sleep(3)
             listed(ask, "lwadded")
             ask("/sdapi/v1/refresh-embeddings", {})
             assert "lwadded" in json.loads(ask("/sdapi/v1/embeddings"))["loaded"]
@@ -272,7 +271,11 @@ def generated(ask, prompt):
 
 
 def listed(ask, name):
-    found = json.loads(ask(f"/loanword/v1/embeddings?q={name}"))["items"]
+    for _ in range(60):
+        found = json.loads(ask(f"/loanword/v1/embeddings?q={name}"))["items"]
+        if found:
+            break
+        time.sleep(1)  # the first scan goes on in the background
     assert any(item["name"] == name and item["use"]["by"] for item in found), found
 
 

@@ -264,14 +264,14 @@ def test_bundles_are_there_while_the_lora_is(registration, database, folder, tmp
     database.load_textual_inversion_embeddings(force_reload=True)
     own = database.word_embeddings["taken"]
     monkeypatch.setattr(registration.host, "lora_file", {"lora": str(path)}.get)
-    registration.bundles.use(["lora", "unknown"])
+    registration.use_loras(["lora", "unknown"])
     assert np.array_equal(database.word_embeddings["inside"].vec, some(3).numpy())
     assert database.word_embeddings["taken"] is own
-    registration.bundles.use([])
+    registration.use_loras([])
     assert set(database.word_embeddings) == {"taken"}
     shutil.rmtree(folder)
     path.unlink()
-    registration.bundles.use(["lora"])
+    registration.use_loras(["lora"])
     assert set(database.word_embeddings) == {"taken"}
 
 
@@ -333,11 +333,14 @@ def test_another_extensions_change_above_ours_stays(database):
     theirs.undo()
 
 
-def test_nothing_is_changed_where_the_settings_say_so(modules, database):
+def test_nothing_is_changed_where_the_settings_say_so(modules, database, monkeypatch):
     before = type(database).load_from_file
     modules.shared.opts.data["loanword_register"] = settings.NOTHING
     register.register()
     assert type(database).load_from_file is before
+    monkeypatch.setattr(type(database), "load_textual_inversion_embeddings", lambda *_: pytest.fail("loaded"))
+    register.running().registration.before_generation()
+    register.running().registration.use_loras(["any"])
     register.running().stop()
 
 
@@ -355,6 +358,17 @@ def test_what_a_host_lacks_is_a_line_and_no_more(modules, database, folder):
     assert host.live_databases() == []
     (line,) = host.lost
     assert line.startswith("AUTOMATIC1111 does not tell the embedding database")
+
+
+@pytest.mark.usefixtures("modules")
+def test_a_loaded_model_fills_a_database_that_its_host_left_empty(database, folder):
+    from modules import script_callbacks
+
+    loanword.write(embedding("one"), folder / "one.pt", format="a1111")
+    register.register()
+    script_callbacks.model_loaded_callback(None)
+    assert "one" in database.word_embeddings
+    register.running().stop()
 
 
 def test_a_webui_that_is_none_still_starts(caplog):
