@@ -49,7 +49,7 @@ class Loading:
             found = read_all(path)
         except FileError:
             return None
-        if not left_to_host(found):
+        if not left_to_host(found, filename):
             self._register_all(kind, database, named(found, filename), path)
             return None
         result = original(database, path, filename)

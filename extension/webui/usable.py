@@ -47,10 +47,11 @@ def width_of(embedding: Embedding) -> int:
     return sum(vectors.shape[1] for vectors in embedding.vectors.values())
 
 
-def left_to_host(found: Sequence[Embedding]) -> bool:
-    """Whether the host's own reader does for a file with these embeddings."""
+def left_to_host(found: Sequence[Embedding], file_name: str) -> bool:
+    """Whether the host's own reader does for a file with these embeddings; it goes by the suffix."""
     origin = found[0].provenance
-    alone = len(found) == 1 and origin.container == LEFT_TO_HOSTS
+    named_so = file_name.lower().endswith(f".{LEFT_TO_HOSTS}")
+    alone = len(found) == 1 and origin.container == LEFT_TO_HOSTS and named_so
     return alone and found[0].base_model in READ_BY_HOSTS.get(origin.format or "", ())
 
 
