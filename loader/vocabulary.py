@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..converters.files import read_all
+from ..converters.indexing import open_library
 from ..embeddings.errors import LoanwordError, Unreadable
 from ..embeddings.names import is_generic
+from ..embeddings.prompts import fold
 from . import tokenizers
 from .encoder_slots import slots_of
 from .placing import place, remove
@@ -72,6 +74,8 @@ class AttachedFolder:
     path: str
     slots: tuple[Slot, ...]
     allow_partial: bool
+    own_names: bool = False
+    """Whether prompts may also announce embeddings by the names inside their files, which the library knows."""
     files: dict[str, UnreadFile] = field(default_factory=dict[str, UnreadFile])
     """By path."""
     folders: dict[str, int] = field(default_factory=dict[str, int])
@@ -127,8 +131,10 @@ class AttachedFolder:
     def _list(self) -> None:
         folders: dict[str, int] = {}
         found = _embeddings_in(self.path, folders)
+        if self.own_names:
+            found = _with_own_names(self.path, found)
         self.folders = folders
-        for path in [path for path, file in self.files.items() if found.get(path, ("", ()))[0] != file.name]:
+        for path in [path for path, file in self.files.items() if found.get(path) != (file.name, file.aliases)]:
             self._drop(path)
         indices = [tokenizers.vocabulary_of(tokenizer).names for tokenizer in self.tokenizers()]
         for path, (name, aliases) in found.items():
@@ -156,17 +162,21 @@ class AttachedFolder:
         return list({id(each): each for slot in self.slots for each in slot.tokenizers}.values())
 
 
-def attach(pipe: Pipeline, folder: str | os.PathLike[str], *, allow_partial: bool = False) -> AttachedFolder:
+def attach(
+    pipe: Pipeline, folder: str | os.PathLike[str], *, allow_partial: bool = False, own_names: bool = False
+) -> AttachedFolder:
     """Let a pipeline know all embeddings in `folder` by their files' names, and load each when a prompt names it.
 
     Nothing is read at first. Files that cannot be loaded are explained when they are named; new, changed and removed
-    ones are noticed. Raises Unreadable where there is no such folder.
+    ones are noticed. With `own_names` prompts may also announce an embedding by a name inside its file, as in
+    `embedding:name`: the library (`open_library`) has them, and reads only the files that it does not know yet. Raises
+    Unreadable where there is no such folder.
     """
     check_versions()
     path = os.fspath(folder)
     if not os.path.isdir(path):
         raise Unreadable("no such folder; pass the folder that your embeddings are in", path)
-    attached = AttachedFolder(path, slots_of(pipe), allow_partial)
+    attached = AttachedFolder(path, slots_of(pipe), allow_partial, own_names)
     for tokenizer in attached.tokenizers():
         tokenizers.taught(tokenizer).folders.append(attached)
     attached.refresh()
@@ -210,6 +220,20 @@ def _embeddings_in(root: str, folders: dict[str, int]) -> dict[str, tuple[str, t
         inner = os.path.relpath(os.path.join(folder, stem), root).replace(os.sep, "/")
         first = named.setdefault(short.casefold(), path) == path
         paths[path] = (short, (inner,)) if first else (inner, ())
+    return paths
+
+
+def _with_own_names(root: str, found: dict[str, tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """`found`, each file's own names among its aliases unless some other file is called so."""
+    with open_library() as library:
+        library.scan([root])
+        known = {file.path: file.embeddings for file in library.files([root])}
+    taken = {fold(each) for name, aliases in found.values() for each in (name, *aliases)}
+    paths: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for path, (name, aliases) in found.items():
+        embeddings = known.get(os.path.abspath(path), ())
+        own = (embeddings[0].name, *embeddings[0].aliases) if len(embeddings) == 1 else ()
+        paths[path] = (name, (*aliases, *(each for each in own if fold(each) not in taken)))
     return paths
 
 

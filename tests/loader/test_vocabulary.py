@@ -38,6 +38,22 @@ def folder(tmp_path):
     return root
 
 
+def test_own_names_are_known_too_where_they_are_asked_for(folder, sd1, monkeypatch, tmp_path):
+    monkeypatch.setenv("LOANWORD_LIBRARY", str(tmp_path / "library.sqlite"))
+    write(embedding("badhandv3", 5), folder / "badhandv4.pt", format="a1111")
+    write(embedding("Anna", 3), folder / "impostor.pt", format="a1111")
+    with attach(sd1, folder), pytest.warns(UserWarning, match="no embedding 'badhandv3'"):
+        assert learned(sd1, "embedding:badhandv3") == 0
+    with attach(sd1, folder, own_names=True) as attached:
+        assert learned(sd1, "a hand, embedding:BadHandV3") == 5
+        assert learned(sd1, "<cat-toy>") == 2
+        assert learned(sd1, "Anna") == 2
+        assert learned(sd1, "impostor") == 3
+        write(embedding("late", 2), folder / "people" / "new.pt", format="a1111")
+        assert learned(sd1, "embedding:late") == 2
+        assert "new" in attached.names
+
+
 def test_nothing_is_read_until_a_prompt_names_it(folder, sd1, monkeypatch):
     opened = []
     original = os.open
