@@ -84,7 +84,8 @@ def unit_of(vectors: Vectors) -> bytes | None:
     """The mean of the vectors, with length 1, as float16; None where it has no direction."""
     import numpy as np
 
-    numbers = decode(vectors.data, vectors.dtype).reshape(vectors.shape).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a number like any other here
+        numbers = decode(vectors.data, vectors.dtype).reshape(vectors.shape).astype(np.float64)
     largest = np.abs(numbers).max()
     if not (np.isfinite(largest) and largest > 0):
         return None

@@ -18,7 +18,8 @@ def numbers_of(vectors: Vectors) -> NDArray[np.float64]:
     """The vectors as (n_vectors, width) float64, exactly."""
     import numpy as np
 
-    return decode(vectors.data, vectors.dtype).astype(np.float64).reshape(vectors.shape)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a number like any other here
+        return decode(vectors.data, vectors.dtype).astype(np.float64).reshape(vectors.shape)
 
 
 def usable(vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
