@@ -16,8 +16,9 @@ from typing import Any
 
 from loanword.converters.indexing import PLACE
 from loanword.converters.targets import TARGETS
-from loanword.extension.webui import api
+from loanword.extension.webui.guard import BASE
 from loanword.extension.webui.hosts.host import Access
+from loanword.extension.webui.mounting import mount
 from loanword.extension.webui.service import Service
 from loanword.extension.webui.settings import SETTINGS
 from loanword.extension.webui.usable import READ_BY_HOSTS
@@ -129,7 +130,7 @@ class Client:
 
     def send(self, method, path, body=None, headers=None):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{api.BASE}{path}", body, {**self.headers, **(headers or {})}, method=method
+            f"http://127.0.0.1:{self.port}{BASE}{path}", body, {**self.headers, **(headers or {})}, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -220,7 +221,7 @@ def serving(host, *, app=None, service=None):
             closing.callback(lambda: "library" in vars(service) and service.library.close())
             closing.enter_context(service.uploads)
         app = app or webui_app()
-        api.mount(app, host, service)
+        mount(app, host, service)
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

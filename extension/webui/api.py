@@ -6,6 +6,7 @@ needs nothing of the web framework that a host brings: hosts have versions of it
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 from ...embeddings.errors import CannotWrite, LoanwordError
@@ -17,31 +18,21 @@ from .api_routes import ROUTES, UPLOAD, Route, route_of
 from .asgi.answers import Answer, as_json
 from .asgi.bodies import receive_body
 from .asgi.fields import from_json, from_query
-from .asgi.gate import Gate
+from .asgi.gate import Gate, Room
 from .asgi.refusal import Refusal
 from .asgi.strict_json import parse
-from .guard import BASE, Guard
-from .mounting import put_in_front
-from .page_token import page_token
 from .service import Service
 
 if TYPE_CHECKING:
     from .guard import Request
     from .hosts.host import Host
 
-__all__ = ["BASE", "mount", "page_token", "serving"]
-
 _kept: list[Service] = []
 """What stays when the WebUI makes its page anew: one service, once there is one."""
 
 
-def mount(app: Any, host: Host, service: Service | None = None) -> None:
-    """Serve the API on `app`, the host's FastAPI application."""
-    put_in_front(app, Guard(host.access, serving(app, host, service).answer))
-
-
 def serving(app: Any, host: Host, service: Service | None = None) -> Api:
-    """What answers for `host`."""
+    """What answers on `app` for `host`; `service` is by default the program's, the same for every page."""
     serves = service or _kept_service(host)
     serves.host = host
     return Api(serves, app)
@@ -61,6 +52,7 @@ class Api:
         self._app = app
         self._light = Gate("light", running=4, waiting=64)
         self._heavy = Gate("heavy", running=1, waiting=8)
+        self._receiving = Room(9)
 
     async def answer(self, request: Request) -> Answer:
         """The answer to a request; raises Refusal."""
@@ -79,7 +71,8 @@ class Api:
         asked: Any = from_query(asks, request.query)
         if route.method == "GET":
             return asked
-        body = await receive_body(request.incoming, request.largest_body)
+        with self._receiving if route is UPLOAD else nullcontext():
+            body = await receive_body(request.incoming, request.largest_body)
         with body:
             if route is UPLOAD:
                 return await self._heavy.run(files_in, body, request.headers["content-type"])

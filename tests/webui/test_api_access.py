@@ -1,9 +1,11 @@
 """Who may use the API: the host's own users, this server's own pages, and nobody who was sent here by another site."""
 
+import contextlib
 import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -18,6 +20,8 @@ from loanword.extension.webui.asgi import bodies
 from loanword.extension.webui.asgi.gate import Gate
 from loanword.extension.webui.guard import BASE
 from loanword.extension.webui.hosts.host import Access
+from loanword.extension.webui.mounting import mount
+from loanword.extension.webui.page_token import page_token
 from samples import L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -283,6 +287,23 @@ def test_what_may_wait_is_limited(client, monkeypatch):
     assert sorted(answers) == [200] * 9 + [429] * 21
 
 
+def test_so_many_uploads_at_once_are_taken_and_no_more(client):
+    head = f"POST {BASE}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    begun = f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x".encode()
+    with contextlib.ExitStack() as closing:
+        for _ in range(9):
+            connection = closing.enter_context(socket.create_connection(("127.0.0.1", client.port)))
+            connection.sendall(begun)
+        deadline = time.monotonic() + 5
+        while (answer := client.upload(**{"x.pt": b"x"})).status != 429 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert answer.headers["retry-after"] == "1"
+    deadline = time.monotonic() + 5
+    while (answer := client.upload(**{"x.pt": b"x"})).status == 429 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.status == 200
+
+
 def test_a_page_that_is_made_anew_finds_jobs_and_ids_as_they_were(client):
     client.scanned()
     job = client.post("/refresh").json["job"]
@@ -294,21 +315,25 @@ def test_a_page_that_is_made_anew_finds_jobs_and_ids_as_they_were(client):
 
 
 def test_mounting_twice_leaves_one_api(client):
-    from loanword.extension.webui import api
-
     app = webui_app()
     before = len(app.user_middleware)
     for _ in range(3):
-        api.mount(app, client.host, client.service)
+        mount(app, client.host, client.service)
     assert len(app.user_middleware) == before + 1
 
 
-def test_a_page_and_the_api_agree_on_the_token():
-    from loanword.extension.webui import api
-    from loanword.extension.webui.service import Service
+def test_the_page_shows_the_token_that_the_api_asks_for(client):
+    assert client.service.token == page_token()
+    assert len(page_token()) >= 43
 
-    assert len(api.page_token()) >= 43
-    assert Service(None).token == api.page_token()
+
+def test_the_name_of_a_shared_link_is_the_servers_own(tmp_path):
+    app = webui_app()
+    app.blocks = SimpleNamespace(share_url="https://0123.gradio.live")
+    with serving(SomeHost([str(tmp_path)]), app=app) as client:
+        for name, status in (("0123.gradio.live", 200), ("4567.gradio.live", 421)):
+            request = f"GET {BASE}/session HTTP/1.1\r\nHost: {name}\r\nOrigin: https://{name}\r\n\r\n"
+            assert client.raw(request.encode()).status == status
 
 
 def test_a_gate_lets_in_again_whom_it_had_no_room_for():

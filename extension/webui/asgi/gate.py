@@ -14,21 +14,33 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+class Room:
+    """Has room for `most` at once; refuses the rest (429)."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside = 0
+
+    def enter(self) -> None:
+        if self._inside >= self._most:
+            raise Refusal(429, "too much is asked at once; ask again in a moment", headers={"retry-after": "1"})
+        self._inside += 1
+
+    def leave(self, *_: object) -> None:
+        self._inside -= 1
+
+    __enter__, __exit__ = enter, leave
+
+
 class Gate:
     """Lets `running` pieces of work run at once and `waiting` more wait; refuses the rest (429)."""
 
     def __init__(self, name: str, *, running: int, waiting: int) -> None:
-        self._room = running + waiting
-        self._inside = 0
+        self._room = Room(running + waiting)
         self._threads = ThreadPoolExecutor(running, thread_name_prefix=f"loanword-{name}")
 
     async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        if self._inside >= self._room:
-            raise Refusal(429, "too much is asked at once; ask again in a moment", headers={"retry-after": "1"})
-        self._inside += 1
+        self._room.enter()
         future = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-        future.add_done_callback(self._left)
+        future.add_done_callback(self._room.leave)
         return await future
-
-    def _left(self, _: object) -> None:
-        self._inside -= 1
