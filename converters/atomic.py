@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -97,14 +98,17 @@ def flush(paths: Iterable[Path]) -> None:
 
     Raises CannotWrite where the disk refuses.
     """
-    written = [place for path in paths if not is_url(place := os.fspath(path))]
-    if len(written) > FLUSHED_SINGLY and hasattr(os, "sync"):
+    written = (place for path in paths if not is_url(place := os.fspath(path)))
+    some = list(itertools.islice(written, FLUSHED_SINGLY + 1))
+    if len(some) > FLUSHED_SINGLY and hasattr(os, "sync"):
         os.sync()
         return
+    folders: set[str] = set()
     try:
-        for path in written:
+        for path in itertools.chain(some, written):
             _flush_file(path)
-        for folder in {os.path.dirname(path) or os.curdir for path in written}:
+            folders.add(os.path.dirname(path) or os.curdir)
+        for folder in folders:
             _flush_folder(folder)
     except OSError as error:
         raise CannotWrite(f"{error.filename}: cannot be flushed to the disk ({error.strerror}); write again") from None

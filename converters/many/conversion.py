@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...embeddings.dtypes import dtype_named
 from ...embeddings.errors import CannotWrite, UnknownName, one_line, shortened
 from ...embeddings.text_encoders import TEXT_ENCODERS
+from ..atomic import flush
 from ..container import container_named
 from ..format import format_named
 from ..indexing import cache_folder
@@ -95,6 +96,8 @@ def _run(
     """Convert what is not converted yet, and settle who has which place."""
     if not journal.begun:
         journal.begin(held(order.destination))
+    elif not is_url(order.destination):
+        journal.forget_unless(_is_whole)
     order = replace(order, fresh=journal.fresh)
     with crew:
         waiting = chunks(journal, order.destination, sources)
@@ -105,6 +108,7 @@ def _run(
             if progress is not None:
                 progress(journal.recorded, journal.taken)
     settle(journal, order)
+    flush(place for place in journal.places() if os.path.exists(place))
 
 
 def _check(order: Order) -> None:
@@ -131,6 +135,17 @@ def _jobs(jobs: int | None, destination: str) -> int:
     if scheme_of(destination) == "memory":
         return 0
     return jobs if jobs is not None else os.cpu_count() or 1
+
+
+def _is_whole(place: str, size: int) -> bool:
+    """Whether a result is there as it was written; an empty file, all that a power failure left of it, is removed."""
+    try:
+        found = os.lstat(place).st_size
+        if found == 0:
+            os.unlink(place)
+    except OSError:
+        return False
+    return found == size
 
 
 def _settings(order: Order) -> str:

@@ -1,8 +1,9 @@
 """What is known of a run so far, in a SQLite file: enough to go on after a crash, and to settle who gets which place.
 
-It holds what the destination held before, every source that was taken up, and what workers said came of it. Results
-are written down only when they are on the disk; a power failure loses at most the last of them, and those files are
-converted again. One process has the journal open at a time. It is removed when the run is finished.
+It holds what the destination held before, every source that was taken up, and what workers said came of it. What was
+written is brought to the disk only at the end, all at once; until then a power failure may lose files that the journal
+has, so a run that goes on first looks which of them are there. One process has the journal open at a time. It is
+removed when the run is finished.
 
 Text that is no Unicode (file names may be any bytes) is kept as bytes.
 """
@@ -19,7 +20,7 @@ from ..finding import Found
 from ..places import same_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from .work import Result
 
@@ -154,6 +155,25 @@ class Journal:
         )
         self._database.execute("UPDATE run SET begun = 1")
         self._database.execute("COMMIT")
+
+    def forget_unless(self, is_there: Callable[[str, int], bool]) -> None:
+        """Have sources converted again of which something is not there, asked by place and size, as it was recorded."""
+        lost = [
+            (row["source"],)
+            for row in self._database.execute(
+                "SELECT source, place, made.size FROM made JOIN source ON id = source WHERE state = 'written'"
+            )
+            if not is_there(string_of(row["place"]), row["size"])
+        ]
+        self._database.execute("BEGIN")
+        self._database.executemany("DELETE FROM made WHERE source = ?", lost)
+        self._database.executemany("DELETE FROM source WHERE id = ?", lost)
+        self._database.execute("COMMIT")
+
+    def places(self) -> Iterator[str]:
+        """Where something was written."""
+        rows = self._database.execute("SELECT place FROM made JOIN source ON id = source WHERE state = 'written'")
+        return (string_of(row["place"]) for row in rows)
 
     @property
     def fresh(self) -> bool:

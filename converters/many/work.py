@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...embeddings.errors import LoanwordError, Unreadable
 from ...embeddings.indexed import fingerprint
-from ..atomic import AlreadyThere, flush
+from ..atomic import AlreadyThere
 from ..batch import reason_of, refusal
 from ..places import is_there, is_url, joined
 from ..source import open_source
@@ -79,14 +79,11 @@ class Result(NamedTuple):
 
 
 def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Result]:
-    """Convert the files of a chunk, and have what was written brought to the disk."""
+    """Convert the files of a chunk."""
     if is_url(order.destination) or any(is_url(taken.found.path) for taken in chunk):
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
-            results = list(threads.map(functools.partial(_converted, order), chunk))
-    else:
-        results = [_converted(order, taken) for taken in chunk]
-    flush(made.place for result in results if result.state == "written" for made in result.made)
-    return results
+            return list(threads.map(functools.partial(_converted, order), chunk))
+    return [_converted(order, taken) for taken in chunk]
 
 
 def _converted(order: Order, taken: Taken) -> Result:

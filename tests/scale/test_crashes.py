@@ -179,6 +179,19 @@ def test_what_failed_is_tried_again_after_an_interruption(collection):
     assert loanword.convert_many(collection, "out", jobs=0).converted == 44
 
 
+def test_files_that_a_power_failure_took_are_written_again(collection, monkeypatch):
+    monkeypatch.setattr(intake, "CHUNK", 4)
+    expected = loanword.convert_many(collection, "expected", jobs=0)
+    interrupted(collection, after=20)
+    empty, gone, *_ = sorted(Path("out").rglob("*.safetensors"))
+    os.truncate(empty, 0)
+    gone.unlink()
+    finished = []
+    again = loanword.convert_many(collection, "out", jobs=0, progress=lambda done, _: finished.append(done))
+    assert (again, finished[-1]) == (expected, 50 - 24 + 2)
+    assert contents("out") == contents("expected")
+
+
 def test_a_damaged_journal_is_said_to_be_one(collection):
     Path("out").mkdir()
     Path("out", JOURNAL).write_bytes(b"no database" * 100)
