@@ -10,11 +10,13 @@ from .node import Input, Node, Output, Result
 from .places import shown
 from .serving import handles, shelf
 from .uses import noting_uses
+from .workflows import without_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...embeddings.prompt_syntaxes import Unknown
+    from .shelf import Entry
     from .uses import Use, Uses
 
 AUTOMATIC = "automatic"
@@ -24,6 +26,7 @@ _HANDLE = "loanword-{}"
 def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
     """The conditioning of `text`, and which embeddings went into it."""
     known = shelf().refresh().names
+    text = _names_as_they_are(text, known)
     references = known.references(text)
     entries = list(dict.fromkeys(each.value for each in references if each.value is not None))
     words = {_HANDLE.format(number): entry for number, entry in enumerate(entries)}
@@ -38,6 +41,15 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
         handles.reset(token)
     unknown = unknown_in(text, references, [entry.name for entry in known])
     return Result((_conditioning(clip, tokens), report := report_of(uses, unknown)), report)
+
+
+def _names_as_they_are(text: str, known: Iterable[Entry]) -> str:
+    """`text` with the parentheses of names not marked as being no weights, which the names themselves say."""
+    if "\\(" in text:
+        for entry in known:
+            if "(" in entry.name:
+                text = text.replace(without_weights(entry.name), entry.name)
+    return text
 
 
 def report_of(uses: Uses, unknown: Iterable[Unknown]) -> str:

@@ -11,6 +11,7 @@ import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES
 from ...embeddings.prompts import fold
 from ...embeddings.text_encoders import BASE_MODELS
 from ..webui.opaque_ids import OpaqueIds
@@ -20,7 +21,7 @@ from .choices import embeddings_by_label
 from .places import shown
 from .serving import shelf
 from .shelf import listed
-from .workflows import name_in_prompt
+from .workflows import without_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +70,8 @@ def _completing() -> Any:
 
 async def _choices(request: Any) -> Any:
     web: Any = importlib.import_module("aiohttp.web")
-    wanted = fold(request.query.get("search", ""))
-    return web.json_response(await _in_thread(lambda: choices(shelf().refresh(), wanted)))
+    wanted, syntax = fold(request.query.get("search", "")), request.query.get("syntax", "")
+    return web.json_response(await _in_thread(lambda: choices(shelf().refresh(), wanted, syntax)))
 
 
 async def _preview(request: Any) -> Any:
@@ -86,8 +87,11 @@ async def _preview(request: Any) -> Any:
     return web.Response(body=content, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
 
 
-def choices(contents: Contents, wanted: str) -> dict[str, Any]:
-    """The embeddings whose label or file has the words `wanted` in it, the first of them in full."""
+def choices(contents: Contents, wanted: str, syntax: str = "") -> dict[str, Any]:
+    """The embeddings whose label or file has the words `wanted` in it, the first of them in full.
+
+    `text` is what to put into a prompt of `syntax`, a key of PROMPT_SYNTAXES; of ComfyUI's where it is none.
+    """
     found = [
         (label, entry)
         for label, entry in embeddings_by_label(contents).items()
@@ -97,7 +101,7 @@ def choices(contents: Contents, wanted: str) -> dict[str, Any]:
     rows = [
         {
             "name": label,
-            "text": name_in_prompt(entry.name),
+            "text": _written(entry.name, syntax),
             "base_model": _model_title(models[entry.path][entry.positions[0]].base_model),
             "tokens": models[entry.path][entry.positions[0]].tokens,
             "file": shown(entry.path),
@@ -106,6 +110,11 @@ def choices(contents: Contents, wanted: str) -> dict[str, Any]:
         for label, entry in found[:MOST]
     ]
     return {"total": len(found), "embeddings": rows}
+
+
+def _written(name: str, syntax: str) -> str:
+    form = PROMPT_SYNTAXES[syntax].form if syntax in PROMPT_SYNTAXES else "embedding:{}"
+    return form.format(name) if form.startswith("<") else without_weights(form.format(name))
 
 
 def _model_title(key: str | None) -> str:

@@ -63,7 +63,12 @@ def write_workflow(made: dict[str, Any], path: str, *, overwrite: bool = False) 
 
 def name_in_prompt(embedding: str) -> str:
     """An embedding's name as ComfyUI's prompts have it, its parentheses no weights."""
-    return "embedding:" + re.sub(r"([()])", r"\\\1", embedding)
+    return without_weights(f"embedding:{embedding}")
+
+
+def without_weights(text: str) -> str:
+    """`text` in a prompt, its parentheses no weights."""
+    return re.sub(r"([()])", r"\\\1", text)
 
 
 def _steps(embedding: str, checkpoint: str, *, node: bool) -> dict[int, Step]:

@@ -71,6 +71,22 @@ def test_the_editors_list_has_previews_that_are_served(comfy, monkeypatch):
     assert (status, content, headers["Content-Type"]) == (200, PNG, "image/png")
 
 
+@pytest.mark.parametrize(
+    ("syntax", "text"),
+    [
+        ("automatic", r"embedding:cat \(v2\)"),
+        ("comfyui", r"embedding:cat \(v2\)"),
+        ("a1111", r"cat \(v2\)"),
+        ("invokeai", "<cat (v2)>"),
+        ("swarmui", "<embed:cat (v2)>"),
+    ],
+)
+def test_what_is_chosen_is_written_as_the_prompt_is(comfy, monkeypatch, syntax, text):
+    loanword.write(made("cat (v2)"), comfy.embeddings / "cat (v2).pt")
+    ((_, body, _),) = serve(comfy, monkeypatch, f"/loanword/embeddings?syntax={syntax}")
+    assert [row["text"] for row in json.loads(body)["embeddings"]] == [text]
+
+
 def test_no_path_gets_out_or_in(comfy, monkeypatch):
     loanword.write(made("my cat"), comfy.embeddings)
     (comfy.embeddings / "my cat.png").write_bytes(b"<html>")

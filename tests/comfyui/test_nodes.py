@@ -128,6 +128,15 @@ def test_the_prompt_node_reads_the_names_of_every_program(comfy, text, names):
     assert [line.split(" (")[0] for line in report.splitlines()] == (names or ["no embeddings are used"])
 
 
+def test_a_name_with_parentheses_is_found_escaped_or_not(comfy):
+    embedding = made("cat (v2)", 2)
+    loanword.write(embedding, comfy.embeddings / "cat (v2).pt")
+    for text in ("cat (v2)", r"cat \(v2\)", r"(embedding:cat \(v2\):1.2)", "<cat (v2)>"):
+        (tokens,) = PROMPT(comfy.clip(), text).values[0][0][0]["l"]
+        assert [token.tolist() for token, _ in tokens if hasattr(token, "shape")] == rows(embedding), text
+    assert comfy.vectors(r"a (embedding:cat \(v2\):1.2) here") == rows(embedding)
+
+
 def test_weights_are_read_as_the_prompts_program_reads_them(comfy):
     loanword.write(made("cat", 1), comfy.embeddings)
     for text, syntax, weight in (

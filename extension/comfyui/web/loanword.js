@@ -33,8 +33,8 @@ function element(tag, properties = {}, ...children) {
     return made;
 }
 
-async function embeddings(search) {
-    const response = await api.fetchApi(`/loanword/embeddings?search=${encodeURIComponent(search)}`);
+async function embeddings(search, syntax) {
+    const response = await api.fetchApi(`/loanword/embeddings?${new URLSearchParams({ search, syntax })}`);
     if (!response.ok) throw new Error(response.statusText);
     return response.json();
 }
@@ -64,7 +64,7 @@ function insert(widget, text) {
     app.graph.setDirtyCanvas(true, true);
 }
 
-function openPicker(widget) {
+function openPicker(widget, syntax) {
     const search = element("input", { type: "search", placeholder: "Search", ariaLabel: "Search embeddings" });
     const close = element("button", { textContent: "Close" });
     const list = element("ul");
@@ -81,7 +81,7 @@ function openPicker(widget) {
     async function show() {
         const mine = ++newest;
         try {
-            const found = await embeddings(search.value);
+            const found = await embeddings(search.value, syntax);
             if (mine !== newest) return;
             list.replaceChildren(...found.embeddings.map((row) => card(row, choose)));
             const shown = found.embeddings.length;
@@ -114,8 +114,10 @@ app.registerExtension({
     nodeCreated(node) {
         if (node.comfyClass !== NODE) return;
         const text = node.widgets?.find((widget) => widget.name === "text");
+        const syntax = node.widgets?.find((widget) => widget.name === "syntax");
         if (!text) return;
-        const button = node.addWidget("button", "Choose an embedding…", null, () => openPicker(text));
+        const open = () => openPicker(text, syntax?.value ?? "");
+        const button = node.addWidget("button", "Choose an embedding…", null, open);
         button.serialize = false;
         button.tooltip = "All embeddings in ComfyUI's folders, with previews; a click puts one into the prompt.";
     },
