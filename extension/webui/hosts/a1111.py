@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..settings import PREFIX, SETTINGS, listed
 from ..usable import CONTAINERS_OF_HOSTS, READ_BY_HOSTS
@@ -45,10 +45,12 @@ class A1111:
     )
     encoding: tuple[str, str, str] | None = ("modules.sd_hijack_clip", "TextConditionalModel", "forward")
 
+    _pages: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()
+    """They stay when "Reload UI" makes a new object of this class."""
+
     def __init__(self) -> None:
         self.lost: list[str] = []
         self._image: Any = None
-        self._pages: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def embedding_folders(self) -> Sequence[str]:
         main = str(self._options().embeddings_dir)
