@@ -9,6 +9,7 @@ from ...embeddings.prompts import PromptNames
 from .node import Input, Node, Output, Result
 from .places import shown
 from .serving import handles, shelf
+from .shelf import whole
 from .uses import noting_uses
 from .workflows import without_weights
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...embeddings.prompt_syntaxes import Unknown
+    from ...embeddings.prompts import Reference
     from .shelf import Entry
     from .uses import Use, Uses
 
@@ -28,10 +30,10 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
     known = shelf().refresh().names
     text = _names_as_they_are(text, known)
     references = known.references(text)
-    entries = list(dict.fromkeys(each.value for each in references if each.value is not None))
-    words = {_HANDLE.format(number): entry for number, entry in enumerate(entries)}
+    meant = dict(_meant(text, each) for each in references if each.value is not None)
+    words = {_HANDLE.format(number): entry for number, entry in enumerate(dict.fromkeys(meant.values()))}
     handle_of = {entry: handle for handle, entry in words.items()}
-    names = PromptNames((each.name, handle_of[each.value]) for each in references if each.value is not None)
+    names = PromptNames((name, handle_of[entry]) for name, entry in meant.items())
     translated = translate(text, "comfyui", names, source=None if syntax == AUTOMATIC else syntax)
     token = handles.set(words)
     try:
@@ -41,6 +43,17 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
         handles.reset(token)
     unknown = unknown_in(text, references, [entry.name for entry in known])
     return Result((_conditioning(clip, tokens), report := report_of(uses, unknown)), report)
+
+
+def _meant(text: str, reference: Reference[Entry]) -> tuple[str, Entry]:
+    """A name as it is written, and what it stands for: where it is a path, the file at that path."""
+    written = text[reference.start : reference.end].partition(":")[2]
+    file = shelf().at_path(written) if reference.syntax == "comfyui" and ("/" in written or "\\" in written) else None
+    if file is not None and file.embeddings:
+        return written, whole(file)
+    if reference.value is None:
+        raise ValueError(f"{reference.name!r} stands for nothing")
+    return reference.name, reference.value
 
 
 def _names_as_they_are(text: str, known: Iterable[Entry]) -> str:

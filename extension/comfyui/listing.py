@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES
@@ -26,7 +27,7 @@ from .workflows import without_weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .shelf import Contents
+    from .shelf import Contents, Entry
 
 MOST = 200
 """So many are shown in the editor at once; the search finds the others."""
@@ -101,7 +102,7 @@ def choices(contents: Contents, wanted: str, syntax: str = "") -> dict[str, Any]
     rows = [
         {
             "name": label,
-            "text": _written(entry.name, syntax),
+            "text": _written(entry.name if label == entry.name else _path(entry, contents), syntax),
             "base_model": _model_title(models[entry.path][entry.positions[0]].base_model),
             "tokens": models[entry.path][entry.positions[0]].tokens,
             "file": shown(entry.path),
@@ -110,6 +111,13 @@ def choices(contents: Contents, wanted: str, syntax: str = "") -> dict[str, Any]
         for label, entry in found[:MOST]
     ]
     return {"total": len(found), "embeddings": rows}
+
+
+def _path(entry: Entry, contents: Contents) -> str:
+    """A name that says which of the files with that name is meant, where the file has no other embeddings."""
+    path = os.path.splitext(shown(entry.path).partition("/")[2])[0]
+    file = contents.spellings.get(path)
+    return path if file is not None and file.path == entry.path and len(file.embeddings) == 1 else entry.name
 
 
 def _written(name: str, syntax: str) -> str:

@@ -87,6 +87,13 @@ def test_what_is_chosen_is_written_as_the_prompt_is(comfy, monkeypatch, syntax, 
     assert [row["text"] for row in json.loads(body)["embeddings"]] == [text]
 
 
+def test_of_two_files_with_one_name_the_chosen_one_is_written(comfy, monkeypatch):
+    loanword.write(made("style", 1), comfy.embeddings / "a/style.pt")
+    loanword.write(made("style", 2), comfy.embeddings / "b/style.pt")
+    ((_, body, _),) = serve(comfy, monkeypatch, "/loanword/embeddings")
+    assert [row["text"] for row in json.loads(body)["embeddings"]] == ["embedding:a/style", "embedding:b/style"]
+
+
 def test_no_path_gets_out_or_in(comfy, monkeypatch):
     loanword.write(made("my cat"), comfy.embeddings)
     (comfy.embeddings / "my cat.png").write_bytes(b"<html>")

@@ -128,6 +128,14 @@ def test_the_prompt_node_reads_the_names_of_every_program(comfy, text, names):
     assert [line.split(" (")[0] for line in report.splitlines()] == (names or ["no embeddings are used"])
 
 
+def test_a_path_means_the_file_at_that_path_in_the_node_too(comfy):
+    one, other = made("style", 1), made("style", 2)
+    loanword.write(one, comfy.embeddings / "a/style.safetensors")
+    loanword.write(other, comfy.embeddings / "b/style.safetensors")
+    (tokens,) = PROMPT(comfy.clip(), "embedding:b/style, embedding:a/style.safetensors").values[0][0][0]["l"]
+    assert [token.tolist() for token, _ in tokens if hasattr(token, "shape")] == [*rows(other), *rows(one)]
+
+
 def test_a_name_with_parentheses_is_found_escaped_or_not(comfy):
     embedding = made("cat (v2)", 2)
     loanword.write(embedding, comfy.embeddings / "cat (v2).pt")

@@ -232,7 +232,8 @@ def hostile(comfy):
     folder = Path(given)
     entries = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["entries"]
     target = comfy.base / "models/embeddings/hostile"
-    paths = [folder / entry["file"] for entry in entries if (folder / entry["file"]).is_file()]
+    files = [folder / entry["file"] for entry in entries if entry["file"]]
+    paths = [path for path in files if path.is_file()]
     for number, path in enumerate(paths):
         place = target / str(number)
         place.mkdir(parents=True)
