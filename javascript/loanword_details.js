@@ -30,6 +30,11 @@
             this.element.setAttribute("aria-busy", "false");
         }
 
+        // What is being written in the panel stays as it is.
+        async refresh() {
+            if (!this.body.contains(this.body.getRootNode().activeElement)) await this.show(this.id);
+        }
+
         close() {
             this.element.hidden = true;
             this.id = null;

@@ -30,7 +30,7 @@
                 this.pages = new Map([[first, answer.items]]);
                 this.total = answer.total;
                 this.active = keepPlace ? Math.max(0, Math.min(this.active, this.total - 1)) : 0;
-                this.redraw();
+                this.redraw({keepSame: keepPlace});
                 if (!keepPlace) this.scroller.scrollTop = 0;
                 return answer;
             } catch (problem) {
@@ -56,12 +56,15 @@
             for (const page of this.pages.values()) yield* page;
         }
 
-        redraw() {
+        // Makes the rows anew; those that would be the same may stay.
+        redraw({keepSame = false} = {}) {
             const hadFocus = this.body.contains(this.body.getRootNode().activeElement);
-            this.rows.clear();
-            this.body.replaceChildren();
+            for (const [index, row] of this.rows) {
+                const same = JSON.stringify(row.loanwordItem) === JSON.stringify(this.item(index));
+                if (!keepSame || !same) this.drop(index, row);
+            }
             this.draw();
-            if (hadFocus) this.focus(this.active);
+            if (hadFocus && !this.body.contains(this.body.getRootNode().activeElement)) this.focus(this.active);
         }
 
         schedule() {

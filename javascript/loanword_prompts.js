@@ -22,9 +22,13 @@
         return trigger && weight && weight !== 1 ? `(${trigger}:${weight})` : trigger;
     };
 
+    const areaOf = ({page, side}) => document.querySelector(`#${page}_${PROMPTS[side]} textarea`);
+
+    loanword.promptText = (target) => (areaOf(target) || {value: ""}).value;
+
     // Puts `text` into a prompt or takes it out; true for in, false for out, null where the page has no such prompt.
-    loanword.togglePrompt = function(text, {page, side}) {
-        const area = document.querySelector(`#${page}_${PROMPTS[side]} textarea`);
+    loanword.togglePrompt = function(text, target) {
+        const area = areaOf(target);
         if (!area) return null;
         const without = taken(area.value, text);
         area.value = without === null ? joined(area.value, text) : without;

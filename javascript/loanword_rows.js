@@ -25,6 +25,17 @@
         row.querySelector("input").checked = chosen;
     };
 
+    // The heads of the columns.
+    loanword.makeHeads = function() {
+        const head = (name, title) => loanword.make("div", {class: name, role: "columnheader"}, title);
+        const unseen = (text) => loanword.make("span", {class: "unseen"}, text);
+        return loanword.make("div", {class: "row heads", role: "row", "aria-rowindex": "1"},
+            head("pick", unseen(loanword.say("Selected"))), head("thumb", unseen(loanword.say("Preview"))),
+            head("named", loanword.say("Name")), head("base", loanword.say("Base model")), head("tokens", loanword.say("Tokens")),
+            head("format", loanword.say("Format")), head("size", loanword.say("Size")), head("marks", loanword.say("Condition")),
+            head("acts", unseen(loanword.say("Actions"))));
+    };
+
     loanword.makeEmptyRow = () => loanword.make("div", {class: "row waiting", role: "row", "aria-busy": "true"},
         loanword.make("div", {role: "gridcell", class: "wide"}, loanword.make("span", {class: "bar"}), loanword.make("span", {class: "bar short"})));
 

@@ -78,6 +78,11 @@
             this.set({q: "", ...Object.fromEntries(FACETS.map((facet) => [facet, ""]))});
         }
 
+        // Another model may be loaded, or none.
+        sessionChanged() {
+            if (!this.session.host.base_model && this.query.base_model === "current") this.query.base_model = "";
+        }
+
         narrowed() {
             return Boolean(this.query.q) || FACETS.some((facet) => this.query[facet]);
         }

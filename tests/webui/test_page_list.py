@@ -184,3 +184,17 @@ def test_the_list_is_used_by_keys_alone(tab):
     expect(tab.get_by_text("2 selected")).to_have_count(0)
     tab.keyboard.press("End")
     expect(second).to_be_focused()
+
+
+def test_what_the_prompts_use_is_said_and_what_is_only_meant(tab):
+    show_tab(tab, "txt2img")
+    prompt(tab).fill("a cat, badhands, embedding:easy-negativ, xl-style")
+    show_tab(tab)
+    tab.get_by_role("button", name="Check prompts…").click()
+    dialog = tab.get_by_role("dialog", name="What txt2img uses")
+    used = dialog.get_by_role("table", name="Embeddings of the Prompt")
+    expect(used.get_by_role("row").filter(has_text="badhands")).to_contain_text("6 tokens")
+    expect(used.get_by_role("row").filter(has_text="badhands").locator(".mark")).to_have_text("yes")
+    expect(used.get_by_role("row").filter(has_text="xl-style").locator(".mark")).to_have_text("no")
+    expect(dialog.get_by_text("There is no easy-negativ. Is it easy-negative?")).to_be_visible()
+    expect(dialog.get_by_text("It names no embedding.")).to_be_visible()

@@ -8,6 +8,7 @@ import loanword
 import pytest
 from playwright.sync_api import expect
 from webui.a_library import one
+from webui.conftest import show_tab
 from webui.serving import data_folder, webui
 from webui.test_page_list import names, row
 
@@ -149,3 +150,17 @@ def test_an_answer_that_is_an_error_is_one_line(tab):
     )
     row(tab, "badhands").get_by_label("Details of badhands").click()
     expect(tab.get_by_role("complementary").get_by_role("alert")).to_have_text("There is no such embedding")
+
+
+def test_another_model_is_noticed_when_the_tab_is_shown_again(tab):
+    def without_a_model(route):
+        answer = route.fetch().json()
+        answer["host"] |= {"model_loaded": False, "base_model": None}
+        route.fulfill(json=answer)
+
+    expect(tab.get_by_text("No model is loaded")).to_have_count(0)
+    tab.route("**/loanword/v1/session", without_a_model)
+    show_tab(tab, "txt2img")
+    show_tab(tab)
+    expect(tab.get_by_text("No model is loaded")).to_be_visible()
+    expect(tab.get_by_label("Base model", exact=True).locator("option", has_text="(loaded)")).to_have_count(0)
