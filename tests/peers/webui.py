@@ -68,7 +68,8 @@ def check(what):
 
 def environment(work):
     home = {"HF_HOME": str(work / "huggingface"), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    return {**os.environ, **home, "LOANWORD_LIBRARY": str(work / "library.sqlite"), "PYTHONUNBUFFERED": "1"}
+    more = {"LOANWORD_LIBRARY": str(work / "library.sqlite"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **home, **more}
 
 
 def checkpoints(options):
