@@ -61,7 +61,7 @@ def _check_size(text: bytes) -> None:
     """Refuse, before parsing, what would take much memory, time or stack to parse."""
     if len(text) > LARGEST:
         raise Damaged(f"{_DAMAGE}: it is over {LARGEST >> 20} MB long, which no embedding is")
-    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     if plain.count(b'"') > MOST_VALUES or plain.count(b",") > MOST_VALUES:
         raise Damaged(f"{_DAMAGE}: it holds over {MOST_VALUES} values, which no embedding does")
     outside = re.sub(rb'"[^"]*"', b"", plain)

@@ -93,7 +93,8 @@ def _lengths(vectors: Vectors) -> tuple[float, ...]:
     rows = decode(vectors.data, vectors.dtype).reshape(vectors.shape)
     if vectors.dtype == "float64":  # whose squares may be beyond all numbers
         return tuple([math.hypot(*row) for row in rows.tolist()])
-    return tuple(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).tolist())
+    wide = rows.astype(np.float64)
+    return tuple(np.sqrt(np.einsum("ij,ij->i", wide, wide)).tolist())
 
 
 def _codes(label: str, vectors: Vectors, lengths: tuple[float, ...]) -> set[str]:
