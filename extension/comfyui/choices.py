@@ -5,7 +5,9 @@ A workflow can come from anyone: what it names is looked up among what is there,
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import UnknownName
@@ -15,6 +17,8 @@ from .serving import shelf
 from .shelf import Entry, label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .shelf import Contents
 
 
@@ -47,6 +51,23 @@ def embedding_chosen(label: str) -> Entry:
     if found is None:
         raise UnknownName(f"no embedding is called {label!r}{_instead(label, list(known))}")
     return found
+
+
+def state_of(entries: Iterable[Entry]) -> str:
+    """What tells whether the files of embeddings are still the same."""
+    states: list[tuple[Entry, int]] = []
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            states.append((entry, os.stat(entry.path).st_mtime_ns))
+    return repr(states)
+
+
+def state_of_chosen(embedding: str, **_: Any) -> str:
+    """The same for the embedding that a node's list has chosen."""
+    try:
+        return state_of([embedding_chosen(embedding)])
+    except UnknownName as error:
+        return str(error)
 
 
 def lora_names() -> list[str]:

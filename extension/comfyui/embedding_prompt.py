@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES, translate, unknown_in
 from ...embeddings.prompts import PromptNames
+from .choices import state_of
 from .node import Input, Node, Output, Result
 from .places import shown
 from .serving import handles, shelf
@@ -43,6 +44,12 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
         handles.reset(token)
     unknown = unknown_in(text, references, [entry.name for entry in known])
     return Result((_conditioning(clip, tokens), report := report_of(uses, unknown)), report)
+
+
+def files_of(text: str = "", **_: Any) -> str:
+    """The state of the files whose embeddings `text` names."""
+    references = shelf().refresh().names.references(text or "")
+    return state_of(_meant(text, each)[1] for each in references if each.value is not None)
 
 
 def _meant(text: str, reference: Reference[Entry]) -> tuple[str, Entry]:
@@ -113,5 +120,6 @@ EMBEDDING_PROMPT = Node(
         Output("STRING", "report", "Which embeddings are used, from which files, and what looks like a slip."),
     ),
     run=encode,
+    changes=files_of,
     search_aliases=("textual inversion", "embedding", "clip text encode", "prompt", "A1111"),
 )

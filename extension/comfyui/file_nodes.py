@@ -11,7 +11,7 @@ from ...converters.files import read_all
 from ...converters.targets import TARGETS
 from ...converters.writing import render, with_original_hash
 from ...embeddings.dtypes import DTYPES
-from .choices import embedding_chosen, embedding_labels, lora_chosen, lora_names
+from .choices import embedding_chosen, embedding_labels, lora_chosen, lora_names, state_of_chosen
 from .fitting import embeddings_of
 from .node import Input, Node, Output, Result
 from .places import EMBEDDINGS, OUTPUT, PLACES, keep, lora_place, shown
@@ -92,6 +92,7 @@ CONVERT = Node(
     ),
     outputs=(_FILES,),
     run=convert,
+    changes=state_of_chosen,
     search_aliases=("textual inversion", "safetensors", "rename embedding", "export embedding"),
     writes=True,
 )
@@ -106,6 +107,7 @@ BUNDLE = Node(
     ),
     outputs=(_FILES,),
     run=bundle_into,
+    changes=state_of_chosen,
     search_aliases=("textual inversion", "embed in lora", "pivotal tuning"),
     writes=True,
 )

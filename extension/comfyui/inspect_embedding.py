@@ -10,7 +10,7 @@ from ...embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
 from ..insight.inside import inside
 from ..insight.sentences import sentences
 from ..insight.token_tables import TokenTable
-from .choices import embedding_chosen, embedding_labels
+from .choices import embedding_chosen, embedding_labels, state_of_chosen
 from .fitting import embeddings_of, encoder_of
 from .node import Input, Node, Output, Result
 from .places import shown
@@ -77,6 +77,7 @@ INSPECT = Node(
         Output("IMAGE", "picture", "Its vectors, each a row, and how alike they are."),
     ),
     run=inspect,
+    changes=state_of_chosen,
     search_aliases=("textual inversion", "embedding info", "embedding metadata"),
     writes=True,
 )

@@ -65,6 +65,8 @@ class Node:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     run: Callable[..., Result]
+    changes: Callable[..., str] | None = None
+    """What of the disk a result depends on, given the inputs by name: where it is another, the node runs again."""
     search_aliases: tuple[str, ...] = ()
     writes: bool = False
     """Whether it is worth running when nothing is connected to its outputs."""

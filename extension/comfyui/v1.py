@@ -43,6 +43,8 @@ def _class_of(node: Node) -> Any:
         "OUTPUT_NODE": node.writes,
         "run": run,
     }
+    if node.changes:
+        members["IS_CHANGED"] = staticmethod(node.changes)
     return type(node.key, (), members)
 
 

@@ -46,11 +46,12 @@ def _class_of(node: Node, api: Any) -> Any:
         result = node.run(**inputs)
         return api.io.NodeOutput(*result.values, ui=api.ui.PreviewText(result.text) if result.text else None)
 
-    members = {
-        "define_schema": classmethod(define_schema),
-        "execute": classmethod(execute),
-        "__doc__": node.description,
-    }
+    def fingerprint_inputs(_: Any, **inputs: Any) -> str:
+        return node.changes(**inputs) if node.changes else ""
+
+    members: dict[str, Any] = {"define_schema": classmethod(define_schema), "execute": classmethod(execute)}
+    if node.changes:
+        members["fingerprint_inputs"] = classmethod(fingerprint_inputs)
     return type(node.key, (api.io.ComfyNode,), members)
 
 

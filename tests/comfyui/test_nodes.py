@@ -201,6 +201,25 @@ def test_inspect_shows_odd_embeddings_too(comfy, key):
     assert picture.isfinite().all()
 
 
+@pytest.mark.parametrize("key", ["LoanwordEmbeddingPrompt", "LoanwordInspectEmbedding", "LoanwordConvertEmbedding"])
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_node_runs_again_where_a_file_came_or_changed(comfy, monkeypatch, key, modern):
+    if modern:
+        classes = asyncio.run(asyncio.run(loanword.comfy_entrypoint()).get_node_list())
+        state = next(each for each in classes if each.__name__ == key).fingerprint_inputs
+    else:
+        monkeypatch.setitem(sys.modules, "comfy_api.latest", None)
+        state = loanword.NODE_CLASS_MAPPINGS[key].IS_CHANGED
+    inputs = {"text": "a cat", "syntax": "automatic"} if "Prompt" in key else {"embedding": "cat", "name": ""}
+    states = [state(**inputs)]
+    loanword.write(made("cat", 1), comfy.embeddings / "cat.pt")
+    states.append(state(**inputs))
+    os.utime(comfy.embeddings / "cat.pt", ns=(1, 1))
+    states.append(state(**inputs))
+    assert len(set(states)) == 3
+    assert state(**inputs) == states[-1]
+
+
 def test_convert_writes_for_another_program(comfy):
     loanword.write(made("my cat", 2), comfy.embeddings / "my cat.pt")
     before = below(comfy.base / "models")

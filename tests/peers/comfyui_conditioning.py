@@ -22,7 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "checkout"), str(ROOT / "tests")]
 
 TOLERANCE = 1e-4
+PARTIAL = 12
+"""Of embeddings for some of a model's text encoders, so many are looked at."""
 PROMPT = "a photo of {}, best quality, (on a table:1.2)"
+PLAIN_PROMPT = "a photo of {}, best quality"
+"""Where vectors are left out, ComfyUI by itself gives the weights behind them to other words."""
 CLIP_L = {"num_hidden_layers": 3}
 T5 = {"num_layers": 1, "d_ff": 64, "num_heads": 4}
 SIZES = {"clip_l": CLIP_L, "clip_g": {"num_hidden_layers": 3}, "clip_h": {"num_hidden_layers": 3}, "t5xxl": T5}
@@ -64,13 +68,13 @@ def model(base, folder):
     return clip
 
 
-def encoded(clip, prompt):
-    """The conditioning, and the pooled output where there is one."""
+def encoded(clip, prompt, tokenizer=None):
+    """What the text encoders make of a prompt, and the pooled output where there is one."""
     import torch
 
+    tokens = tokenizer.tokenize_with_weights(prompt) if tokenizer else clip.tokenize(prompt)
     with torch.no_grad():
-        ((states, others),) = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
-    pooled = others.get("pooled_output")
+        states, pooled = clip.cond_stage_model.encode_token_weights(tokens)[:2]
     return [states] if pooled is None else [states, pooled]
 
 
@@ -133,35 +137,40 @@ def spoken(embedding):
     return name_in_prompt(embedding.name.removeprefix("<").removesuffix(">"))
 
 
-def compare(base, folder, reference, files, hooks):
-    """Every embedding for this base model, with loanword and as ComfyUI reads the reference."""
+def fitting(files, needed):
+    """The embeddings for these text encoders, and some for a part of them."""
     import loanword
 
-    clip, plain = model(base, folder), model(base, reference)
-    plain.cond_stage_model.load_state_dict(clip.cond_stage_model.state_dict())
-    needed = set(BASES[base][3])
-    nothing = encoded(plain, PROMPT.format(""))
+    left = PARTIAL
     for path in files:
         try:
             found = loanword.read_all(path)
         except loanword.LoanwordError:
             continue
         for embedding in found:
-            if (
-                not embedding.vectors
-                or not set(embedding.vectors) <= needed
-                or "clip_l" in needed - set(embedding.vectors)
-            ):
-                continue
-            mine = os.path.join(reference, "reference.safetensors")
-            plainly = embedding.replace(output_vectors={}).cast("float32")
-            loanword.write(plainly, mine, format="comfyui", overwrite=True)
-            hooks.uninstall()
-            theirs = encoded(plain, PROMPT.format("embedding:reference"))
-            hooks.install()
-            ours = encoded(clip, PROMPT.format(spoken(embedding)))
-            moved = difference(theirs, nothing)
-            yield path, embedding, difference(ours, theirs), moved
+            encoders = set(embedding.vectors)
+            part = bool(encoders) and encoders < needed
+            if encoders == needed or (part and left):
+                left -= part
+                yield path, embedding, PLAIN_PROMPT if part else PROMPT
+
+
+def compare(base, folder, reference, files, hooks):
+    """Every embedding for this base model, with loanword and as ComfyUI reads the reference."""
+    import loanword
+
+    clip, needed = model(base, folder), set(BASES[base][3])
+    plain = type(clip.tokenizer)(embedding_directory=[reference])
+    for path, embedding, prompt in fitting(files, needed):
+        mine = os.path.join(reference, "reference.safetensors")
+        plainly = embedding.replace(output_vectors={}).cast("float32")
+        loanword.write(plainly, mine, format="comfyui", overwrite=True, durable=False)
+        hooks.uninstall()
+        theirs = encoded(clip, prompt.format("embedding:reference"), plain)
+        nothing = encoded(clip, prompt.format(""), plain)
+        hooks.install()
+        ours = encoded(clip, prompt.format(spoken(embedding)))
+        yield path, embedding, difference(ours, theirs), difference(theirs, nothing)
 
 
 def unchanged(base, folder, files, hooks):
