@@ -243,7 +243,8 @@ class Library:
                     records = []
                 if cancelled():
                     break
-        self._store.run(partial(put, records=records), writing=True)
+        if records:
+            self._store.run(partial(put, records=records), writing=True)
         return read
 
 

@@ -92,7 +92,10 @@ def known_states(connection: sqlite3.Connection, folders: Sequence[str]) -> dict
 def put(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
     """Store the rows of files, in place of those that they had."""
     chosen = list(records)
-    forget(connection, [record.file[0] for record in chosen])
+    paths = [record.file[0] for record in chosen]
+    marks = ",".join("?" * len(paths))
+    known = connection.execute(f"SELECT path FROM files WHERE path IN ({marks})", paths).fetchall()
+    forget(connection, [path for (path,) in known])
     first = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM files").fetchone()[0]
     numbered = list(enumerate(chosen, first))
     connection.executemany(
