@@ -25,13 +25,15 @@ from .intake import chunks, held, kept_apart, named
 from .journal import NAME, Journal
 from .report import Totals, check_report, told, write_report
 from .settlement import settle
-from .work import Order, Result, convert_chunk
+from .work import Order, convert_chunk, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
 
     from ..batch import Outcome
+    from .journal import Taken
+    from .work import Result
 
 _CHUNKS_A_WORKER = 2
 """Under way at a time: one in work, one waiting."""
@@ -60,7 +62,7 @@ def convert_many(
     `sources` may be an iterator of any length. The work is done by `executor`, any concurrent.futures.Executor, or by
     `jobs` processes of this machine (by default one for each processor; 0: in this process); for an `executor`, `jobs`
     says how many workers it has. What became of each file goes, when all is done, into `report`, a file of JSON lines
-    (`report.COLUMNS`), and to `tell`; `progress` is told meanwhile how many files are done, and how many were found.
+    (`facts.COLUMNS`), and to `tell`; `progress` is told meanwhile how many files are done, and how many were found.
 
     An interrupted run is taken up by the same call: its journal lies in the destination, or at `journal`, for a URL by
     default in the user's cache folder. `resume=False` begins anew. Of several files that would become the same one,
@@ -160,6 +162,7 @@ def _journal_for(destination: str) -> str:
     return os.path.join(cache_folder(), "loanword", "journals", f"{digest}.sqlite")
 
 
-def _given_up(error: Exception) -> Result:
+def _given_up(taken: Taken, error: Exception) -> Result:
     said = shortened(one_line(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"), 120)
-    return Result("failed", "worker-lost", f"cost every worker that read it its life ({said}); please report this file")
+    reason = f"cost every worker that read it its life ({said}); please report this file"
+    return refused(taken.found, "failed", "worker-lost", reason)

@@ -28,7 +28,7 @@ def carry_out(
     crew: Crew,
     *,
     at_once: int,
-    give_up: Callable[[Exception], Answer],
+    give_up: Callable[[Item, Exception], Answer],
 ) -> Iterator[tuple[Sequence[Item], Sequence[Answer]]]:
     """Each chunk with its answers, as they are finished; `give_up` answers for an item that costs its workers."""
     finished: SimpleQueue[Future[Sequence[Answer]]] = SimpleQueue()
@@ -62,7 +62,7 @@ def _one_by_one(
     work: Callable[[Sequence[Item]], Sequence[Answer]],
     suspects: list[Sequence[Item]],
     crew: Crew,
-    give_up: Callable[[Exception], Answer],
+    give_up: Callable[[Item, Exception], Answer],
 ) -> Iterator[tuple[Sequence[Item], Sequence[Answer]]]:
     """The same for chunks of which one cost a worker; takes them from `suspects`."""
     while suspects:
@@ -76,7 +76,7 @@ def _one_by_one(
                     middle = len(chunk) // 2
                     suspects += (chunk[middle:], chunk[:middle])
                 elif patience == 1:
-                    yield chunk, [give_up(error)]
+                    yield chunk, [give_up(chunk[0], error)]
             else:
                 yield chunk, answers
                 break

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...embeddings.errors import CannotWrite
 from ..finding import Found
@@ -32,23 +32,22 @@ CREATE TABLE run (version INTEGER, settings TEXT, begun INTEGER);
 CREATE TABLE there (place PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE source (
     id INTEGER PRIMARY KEY, position INTEGER, path UNIQUE, below, named INTEGER, size INTEGER,
-    state TEXT, code TEXT, reason TEXT, warnings TEXT, format TEXT, container TEXT, sha256 TEXT
+    state TEXT, code TEXT, reason TEXT
 );
 CREATE TABLE made (
-    source INTEGER, part INTEGER, key, place, size INTEGER, format TEXT, container TEXT, names TEXT,
-    base_model TEXT, fingerprint TEXT, PRIMARY KEY (source, part)
+    source INTEGER, part INTEGER, key, place, size INTEGER, fingerprint TEXT, facts TEXT, PRIMARY KEY (source, part)
 ) WITHOUT ROWID;
 CREATE INDEX made_key ON made (key);
 """
 _VERSION = 1
 _TAKE = "INSERT OR IGNORE INTO source (position, path, below, named, size) VALUES (?, ?, ?, ?, ?)"
-_RECORD = "UPDATE source SET state=?, code=?, reason=?, warnings=?, format=?, container=?, sha256=? WHERE id=?"
-_MADE = "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_RECORD = "UPDATE source SET state = ?, code = ?, reason = ? WHERE id = ?"
+_MADE = "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?)"
 _CLAIMS = """
 CREATE TEMP TABLE claim AS
     SELECT made.source, made.part, made.place, first_value(source.id) OVER one AS owner
     FROM made JOIN source ON source.id = made.source
-    WHERE made.key IN (SELECT key FROM made GROUP BY key HAVING count(DISTINCT source) > 1)
+    WHERE made.key IN (SELECT key FROM made WHERE key <> '' GROUP BY key HAVING count(DISTINCT source) > 1)
     WINDOW one AS (PARTITION BY made.key ORDER BY source.position, source.path)
 """
 _FIRST = """
@@ -60,20 +59,39 @@ CREATE TEMP TABLE first AS
     WINDOW same AS (PARTITION BY made.fingerprint ORDER BY source.position, source.path, made.part)
 """
 _ROWS = """
-SELECT source.path, source.named, source.state, source.code, source.reason, source.warnings, source.format,
-    source.container, source.sha256, lost.place AS lost, winner.path AS winner,
+SELECT source.path, source.named, source.state, source.code, source.reason, made.part, made.place, made.facts,
+    lost.place, winner.path, first.path,
     source.state = 'same' AND NOT EXISTS (
         SELECT 1 FROM made LEFT JOIN there ON there.place = made.key
-        WHERE made.source = source.id AND there.place IS NULL) AS before,
-    made.part, made.place, made.size, made.format AS made_format, made.container AS made_container, made.names,
-    made.base_model, made.fingerprint, first.path AS first
+        WHERE made.source = source.id AND there.place IS NULL)
 FROM source
+JOIN made ON made.source = source.id
 LEFT JOIN lost ON lost.source = source.id
 LEFT JOIN source AS winner ON winner.id = lost.owner
-LEFT JOIN made ON made.source = source.id
 LEFT JOIN first ON first.source = made.source AND first.part = made.part AND first.number > 1
 ORDER BY source.position, source.path, made.part
 """
+
+
+class Row(NamedTuple):
+    """A file that a source became, or that it became none, and all that decides what is said of it."""
+
+    path: str
+    named: bool
+    state: str
+    code: str
+    reason: str
+    part: int
+    place: str
+    facts: str
+    lost: str | None
+    """A place that it wanted and another source has."""
+    winner: str | None
+    """That other source."""
+    first: str | None
+    """An earlier source with the same vectors."""
+    before: bool
+    """Whether all of it was there before the run, as it is now."""
 
 
 class Taken(NamedTuple):
@@ -125,7 +143,6 @@ class Journal:
 
     def _open(self, settings: str, *, resume: bool) -> None:
         self._database = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
-        self._database.row_factory = sqlite3.Row
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -8192"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("BEGIN IMMEDIATE")
@@ -159,11 +176,11 @@ class Journal:
     def forget_unless(self, is_there: Callable[[str, int], bool]) -> None:
         """Have sources converted again of which something is not there, asked by place and size, as it was recorded."""
         lost = [
-            (row["source"],)
-            for row in self._database.execute(
+            (number,)
+            for number, place, size in self._database.execute(
                 "SELECT source, place, made.size FROM made JOIN source ON id = source WHERE state = 'written'"
             )
-            if not is_there(string_of(row["place"]), row["size"])
+            if not is_there(_told(place), size)
         ]
         self._database.execute("BEGIN")
         self._database.executemany("DELETE FROM made WHERE source = ?", lost)
@@ -173,7 +190,7 @@ class Journal:
     def places(self) -> Iterator[str]:
         """Where something was written."""
         rows = self._database.execute("SELECT place FROM made JOIN source ON id = source WHERE state = 'written'")
-        return (string_of(row["place"]) for row in rows)
+        return (_told(place) for (place,) in rows)
 
     @property
     def fresh(self) -> bool:
@@ -200,8 +217,15 @@ class Journal:
         """Write down what came of sources, for good."""
         pairs = list(zip(numbers, results, strict=True))
         self._begin()
-        self._database.executemany(_RECORD, ((*map(_text, result[:-1]), number) for number, result in pairs))
-        self._database.executemany(_MADE, (row for number, result in pairs for row in _made_rows(number, result)))
+        self._database.executemany(_RECORD, ((*result[:3], number) for number, result in pairs))
+        self._database.executemany(
+            _MADE,
+            (
+                (number, part, _text(made.key), _text(made.place), *made[2:])
+                for number, result in pairs
+                for part, made in enumerate(result.made, start=1)
+            ),
+        )
         self._database.execute("COMMIT")
         self.recorded += len(pairs)
 
@@ -223,16 +247,15 @@ class Journal:
             "SELECT id, path, below, named, size, id IN (SELECT source FROM lost) AS loses FROM source"
             " WHERE id IN (SELECT source FROM claim) ORDER BY loses DESC, position, path"
         )
-        for row in rows:
-            found = Found(string_of(row["path"]), string_of(row["below"]), bool(row["named"]), size=row["size"])
-            yield Contested(row["id"], found, bool(row["loses"]))
+        for number, path, below, named, size, loses in rows:
+            yield Contested(number, Found(_told(path), _told(below), bool(named), size=size), bool(loses))
 
-    def rows(self) -> Iterator[sqlite3.Row]:
+    def rows(self) -> Iterator[Row]:
         """What came of every source, in order, a row for each file it became; `contested` has to be asked before."""
         self._database.execute("DROP TABLE IF EXISTS temp.first")
         self._database.execute(_FIRST)
         self._database.execute("CREATE UNIQUE INDEX temp.first_made ON first (source, part)")
-        return self._database.execute(_ROWS)
+        return (Row._make(map(_told, row)) for row in self._database.execute(_ROWS))
 
     def close(self, *, finished: bool) -> None:
         """Close the journal, and remove it where the run is finished."""
@@ -246,16 +269,6 @@ class Journal:
                 os.unlink(self.path + ending)
 
 
-def _made_rows(number: int, result: Result) -> Iterator[tuple[object, ...]]:
-    for part, made in enumerate(result.made, start=1):
-        yield (
-            number,
-            part,
-            _text(same_key(made.place)),
-            *(_text(each) if isinstance(each, str) else each for each in made),
-        )
-
-
 def _text(value: str) -> str | bytes:
     if value.isascii():
         return value
@@ -266,6 +279,6 @@ def _text(value: str) -> str | bytes:
     return value
 
 
-def string_of(value: str | bytes) -> str:
-    """The text that was kept as bytes, or was not."""
+def _told(value: Any) -> Any:
+    """What SQLite tells, text that was kept as bytes made text again."""
     return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value

@@ -1,8 +1,6 @@
 """The report: what became of every file, as JSON lines that have the same columns, all text or whole numbers.
 
-SELECT outcome, count(*) FROM 'report.jsonl' WHERE part = 1 GROUP BY outcome      -- DuckDB
-SELECT source, reason FROM 'report.jsonl' WHERE outcome = 'failed'
-SELECT source, duplicate_of FROM 'report.jsonl' WHERE duplicate_of <> ''
+In DuckDB, for one: SELECT outcome, count(*) FROM 'report.jsonl' WHERE part = 1 GROUP BY outcome.
 """
 
 from __future__ import annotations
@@ -10,43 +8,25 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 from ...embeddings.errors import CannotWrite
 from ..atomic import write_atomic_in_pieces
 from ..batch import Outcome
 from ..finding import Found
 from ..places import is_url
-from .journal import string_of
+from .facts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from sqlite3 import Row
 
-COLUMNS = {
-    "source": "the file that was read",
-    "part": "1 for the first file that the source became, 2 for the second, …; 1 where it became none",
-    "outcome": "converted; identical: it was there already, the same; skipped; failed",
-    "code": "why it was skipped or failed, in a word",
-    "reason": "why, in a sentence",
-    "warnings": "what is wrong with the embeddings all the same",
-    "source_format": "key of the format that was read",
-    "source_container": "key of the container that was read",
-    "original_sha256": "of the file as its author published it",
-    "output": "the file that was written",
-    "output_format": "key of its format",
-    "output_container": "key of its container",
-    "output_bytes": "its size",
-    "names": "the embeddings in it",
-    "base_model": "key of their base model, where it is clear",
-    "fingerprint": "the same for all files with the same vectors",
-    "duplicate_of": "the first source with the same vectors, where this is not it",
-}
-"""What a row says, in this order."""
+    from .journal import Row
 
 _LINES = 512
-_JSON = json.JSONEncoder(separators=(",", ":"))
+"""As many are written at once."""
+_CONVERTED = '{"outcome":"converted","code":"","reason":"","duplicate_of":"",'
+"""How nearly every line begins."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +51,7 @@ def check_report(report: str | os.PathLike[str]) -> None:
 
 def write_report(rows: Iterable[Row], report: str | os.PathLike[str] | None) -> Totals:
     """Write the report, where one is wanted, and count."""
-    counts = {each.name: 0 for each in fields(Totals)}
+    counts = asdict(Totals())
     lines = _lines(rows, counts)
     if report is None:
         for _ in lines:
@@ -83,14 +63,16 @@ def write_report(rows: Iterable[Row], report: str | os.PathLike[str] | None) -> 
 
 def told(rows: Iterable[Row]) -> Iterator[Outcome]:
     """What became of each source, as the command line tells it."""
-    for path, parts in itertools.groupby(rows, key=lambda row: string_of(row["path"])):
+    for path, parts in itertools.groupby(rows, key=lambda row: row.path):
         first = next(parts)
         kind, _, reason = _outcome(first)
         written = kind in ("converted", "identical")
-        paths = tuple(string_of(row["place"]) for row in (first, *parts)) if written else ()
-        warnings = tuple(first["warnings"].split("; ")) if first["warnings"] else ()
-        found = Found(path, named=bool(first["named"]))
-        yield Outcome(found, "done" if kind == "converted" else kind, paths, reason, warnings)
+        paths = tuple(row.place for row in (first, *parts)) if written else ()
+        warnings = json.loads("{" + first.facts)["warnings"]
+        found = Found(path, named=first.named)
+        yield Outcome(
+            found, "done" if kind == "converted" else kind, paths, reason, (*filter(None, warnings.split("; ")),)
+        )
 
 
 def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
@@ -100,49 +82,24 @@ def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
 
 def _lines(rows: Iterable[Row], counts: dict[str, int]) -> Iterator[str]:
     for row in rows:
-        values = _values(row)
-        if values["part"] == 1:
-            counts[values["outcome"]] += 1
-        counts["duplicates"] += values["duplicate_of"] != ""
-        yield f"{_JSON.encode(values)}\n"
+        outcome, code, reason = _outcome(row)
+        if row.part == 1:
+            counts[outcome] += 1
+        counts["duplicates"] += row.first is not None
+        if outcome == "converted" and row.first is None:
+            yield f"{_CONVERTED}{row.facts}\n"
+        else:
+            settled = {"outcome": outcome, "code": code, "reason": reason, "duplicate_of": shown(row.first or "")}
+            yield f"{json.dumps(settled, separators=(',', ':'))[:-1]},{row.facts}\n"
 
 
-def _values(row: Row) -> dict[str, Any]:
-    outcome, code, reason = _outcome(row)
-    written = outcome in ("converted", "identical")
-    return {
-        "source": _shown(row["path"]),
-        "part": row["part"] or 1,
-        "outcome": outcome,
-        "code": code,
-        "reason": reason,
-        "warnings": row["warnings"],
-        "source_format": row["format"],
-        "source_container": row["container"],
-        "original_sha256": row["sha256"],
-        "output": _shown(row["place"]) if written else "",
-        "output_format": row["made_format"] or "",
-        "output_container": row["made_container"] or "",
-        "output_bytes": row["size"] if written else 0,
-        "names": _shown(row["names"] or ""),
-        "base_model": row["base_model"] or "",
-        "fingerprint": row["fingerprint"] or "",
-        "duplicate_of": _shown(row["first"] or ""),
-    }
-
-
-def _outcome(row: Row) -> tuple[Any, str, str]:
+def _outcome(row: Row) -> tuple[Literal["converted", "identical", "skipped", "failed"], str, str]:
     """What became of the row's source in the end, the code and the reason."""
-    if row["state"] in ("skipped", "failed"):
-        return row["state"], row["code"], row["reason"]
-    if row["lost"] is not None:
-        return "failed", "collision", f"{_shown(row['winner'])} becomes {_shown(row['lost'])} too; rename one of them"
-    if row["state"] == "taken":
-        kind = "failed" if row["named"] else "skipped"
+    if row.state in ("skipped", "failed"):
+        return "skipped" if row.state == "skipped" else "failed", row.code, row.reason
+    if row.lost is not None:
+        return "failed", "collision", f"{shown(row.winner or '')} becomes {shown(row.lost)} too; rename one of them"
+    if row.state == "taken":
+        kind = "failed" if row.named else "skipped"
         return kind, "already-there", "what it becomes is already there; overwriting replaces it"
-    return "identical" if row["before"] else "converted", "", ""
-
-
-def _shown(text: str | bytes) -> str:
-    """Text for the report, without halves of characters: readers of JSON refuse them."""
-    return text if isinstance(text, str) else string_of(text).encode(errors="backslashreplace").decode()
+    return "identical" if row.before else "converted", "", ""

@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...embeddings.errors import LoanwordError, Unreadable
+from ...embeddings.errors import LoanwordError, Unreadable, one_line
 from ...embeddings.indexed import fingerprint
 from ..atomic import AlreadyThere
 from ..batch import reason_of, refusal
-from ..places import is_there, is_url, joined
+from ..places import is_there, is_url, joined, same_key
 from ..source import open_source
 from ..writing import keep_originals, plan, put
+from .facts import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,33 +50,29 @@ class Order:
 
 
 class Made(NamedTuple):
-    """A file that a source becomes."""
+    """A file that a source becomes; with an empty `place`, none. A tuple, since millions are pickled."""
 
+    key: str
+    """The same for every spelling of the place."""
     place: str
     size: int
-    format: str
-    container: str
-    names: str
-    base_model: str
     fingerprint: str
     """The same for all files with the same vectors."""
+    facts: str
+    """What the report says of it that nothing can change any more, as JSON."""
 
 
 class Result(NamedTuple):
-    """What came of a source. A tuple, since millions are pickled.
+    """What came of a source.
 
     `state` is "written"; "same", where all it becomes was there already; "taken", where something else was; "skipped"
     or "failed", with the reason.
     """
 
     state: str
-    code: str = ""
-    reason: str = ""
-    warnings: str = ""
-    format: str = ""
-    container: str = ""
-    sha256: str = ""
-    made: tuple[Made, ...] = ()
+    code: str
+    reason: str
+    made: tuple[Made, ...]
 
 
 def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Result]:
@@ -91,9 +88,17 @@ def _converted(order: Order, taken: Taken) -> Result:
     found = taken.found
     try:
         folder, files = plan(found.source(), order.folder_for(found), order.form, encoder=order.encoder)
-        return _result(_put(files, folder, order), files, folder)
+        state = _put(files, folder, order)
+        return Result(
+            state, "", "", tuple(_made(found, part, file, folder) for part, file in enumerate(files, start=1))
+        )
     except LoanwordError as error:
-        return Result(refusal(error, named=found.named), error.code, reason_of(error))
+        return refused(found, refusal(error, named=found.named), error.code, reason_of(error))
+
+
+def refused(found: Found, state: str, code: str, reason: str) -> Result:
+    """What came of a source of which nothing was written."""
+    return Result(state, code, one_line(reason), (Made("", "", 0, "", facts_of(found)),))
 
 
 def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
@@ -122,30 +127,9 @@ def holds(place: str, content: bytes) -> bool:
         return False
 
 
-def _result(state: str, files: Sequence[Rendered], folder: str) -> Result:
-    embeddings = [each for file in files for each in file.embeddings]
-    warnings = dict.fromkeys(warning for each in embeddings for warning in each.warnings)
-    origin = embeddings[0].provenance
-    return Result(
-        state,
-        warnings="; ".join(warnings),
-        format=origin.format or "",
-        container=origin.container or "",
-        sha256=origin.original_sha256 or "",
-        made=tuple([_made(file, folder) for file in files]),
-    )
-
-
-def _made(file: Rendered, folder: str) -> Made:
-    return Made(
-        joined(folder, file.name),
-        len(file.content),
-        file.format,
-        file.container,
-        ", ".join(each.name for each in file.embeddings),
-        file.embeddings[0].base_model or "" if file.embeddings else "",
-        _fingerprint(file),
-    )
+def _made(found: Found, part: int, file: Rendered, folder: str) -> Made:
+    place, fingerprint = joined(folder, file.name), _fingerprint(file)
+    return Made(same_key(place), place, len(file.content), fingerprint, facts_of(found, part, file, place, fingerprint))
 
 
 def _fingerprint(file: Rendered) -> str:

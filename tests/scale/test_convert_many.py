@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from loanword.__main__ import main
 from loanword.converters.many import intake
-from loanword.converters.many.report import COLUMNS
+from loanword.converters.many.facts import COLUMNS
 from scale.collection import contents, embedding, make, rows
 
 
@@ -54,7 +54,7 @@ def test_every_file_has_its_outcome(collection):
     totals, files, report = converted(collection, jobs=0)
     assert totals == loanword.Totals(converted=44, identical=0, skipped=2, failed=4, duplicates=2)
     assert {row["source"] for row in report} == {*map(str, filter(Path.is_file, collection.rglob("*")))}
-    assert {row["output"] for row in report if row["output"]} == {
+    assert {row["output"] for row in report if row["outcome"] == "converted"} == {
         os.path.join("out", *name.split("/")) for name in files
     }
     outcomes = {Path(row["source"]).name: (row["outcome"], row["code"]) for row in report}

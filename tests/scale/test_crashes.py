@@ -31,13 +31,19 @@ def collection(tmp_path, monkeypatch):
     return Path("in")
 
 
+def named(_, error):
+    return type(error).__name__
+
+
 def carried_out(work, numbers, jobs=2, executor=None):
     """What each number was answered, in the order of numbers, and how often."""
     chunks = (numbers[start : start + 4] for start in range(0, len(numbers), 4))
     with Crew(executor, jobs) as crew:
         pairs = [
             pair
-            for chunk, answers in carry_out(work, chunks, crew, at_once=3, give_up=lambda error: type(error).__name__)
+            for chunk, answers in carry_out(
+                work, chunks, crew, at_once=3, give_up=lambda _, error: type(error).__name__
+            )
             for pair in zip(chunk, answers, strict=True)
         ]
     return sorted(pairs, key=lambda pair: pair[0])
