@@ -12,7 +12,7 @@ from ...converters.writing import Form
 from ...embeddings.dtypes import dtype_named
 from ...embeddings.errors import UnknownName
 from ...embeddings.names import prompt_problem, safe_filename
-from .api_answers import Started
+from .api_answers_jobs import Started
 from .asgi.refusal import Refusal
 from .items import shown
 

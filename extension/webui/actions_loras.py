@@ -12,7 +12,7 @@ from ...converters.targets import target_named
 from ...embeddings.errors import UnknownName, one_line
 from ...embeddings.names import safe_filename
 from .actions import folder_of, take_in
-from .api_answers import Lora, Loras, Started
+from .api_answers_jobs import Lora, Loras, Started
 from .asgi.refusal import Refusal
 from .items import shown
 

@@ -9,7 +9,7 @@ from ...converters.files import identify
 from ...embeddings.errors import one_line, shortened
 from ...embeddings.health import examined
 from .actions import folder_of, form_of, started
-from .api_answers import Uploaded, UploadedEmbedding, Uploads
+from .api_answers_jobs import Uploaded, UploadedEmbedding, Uploads
 from .asgi.multipart import boundary_of, parts_of
 from .asgi.refusal import Refusal
 from .items import base_model_titled, problems, shapes_in, shown
@@ -17,7 +17,7 @@ from .uploads import check_name
 
 if TYPE_CHECKING:
     from ...embeddings.embedding import Embedding
-    from .api_answers import Started
+    from .api_answers_jobs import Started
     from .api_requests import UploadConvertBody
     from .service import Service
 

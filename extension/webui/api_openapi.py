@@ -9,7 +9,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from .actions_uploads import FIELD
-from .api_answers import Failure
+from .api_answers_jobs import Failure
 from .api_reading import version
 from .api_requests import Empty
 from .api_routes import ROUTES, UPLOAD, Route

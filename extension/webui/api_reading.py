@@ -16,19 +16,9 @@ from ..insight.inside import as_values, inside
 from ..insight.neighbours import neighbours_of
 from ..insight.pictures import picture, pictures_of
 from ..insight.sentences import sentences
-from .api_answers import (
-    EncoderInside,
-    FileOutcome,
-    HostState,
-    Inside,
-    JobState,
-    NearWord,
-    Neighbour,
-    Output,
-    Picture,
-    Session,
-    Titled,
-)
+from .api_answers import HostState, Session, Titled
+from .api_answers_inside import EncoderInside, Inside, NearWord, Neighbour, Picture
+from .api_answers_jobs import FileOutcome, JobState, Output
 from .asgi.answers import Answer
 from .asgi.refusal import Refusal
 from .items import base_model_titled, shown

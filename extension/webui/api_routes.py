@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import actions, actions_loras, actions_uploads, api_reading, api_writing, downloads, prompt_reports
 from . import api_answers as answers
+from . import api_answers_inside as inside
+from . import api_answers_jobs as jobs
 from . import api_requests as requests
 from .asgi.refusal import Refusal
 from .opaque_ids import PATTERN
@@ -51,7 +53,7 @@ UPLOAD = Route(
     "Send files, to be told what they are",
     requests.Empty,
     actions_uploads.upload,
-    answers.Uploads,
+    jobs.Uploads,
     heavy=True,
 )
 _ID = "/embeddings/{embedding}"
@@ -59,7 +61,7 @@ ROUTES = (
     Route("GET", "/session", "What to begin with", requests.Empty, api_reading.session, answers.Session),
     Route("GET", "/embeddings", "Search the embeddings", requests.ListQuery, api_reading.listing, answers.Listing),
     Route("GET", _ID, "All that a file says", requests.Empty, api_reading.details, answers.Details, heavy=True),
-    Route("GET", f"{_ID}/inside", "Look inside", requests.Empty, api_reading.look_inside, answers.Inside, heavy=True),
+    Route("GET", f"{_ID}/inside", "Look inside", requests.Empty, api_reading.look_inside, inside.Inside, heavy=True),
     Route(
         "GET",
         f"{_ID}/pictures/{{picture_key}}",
@@ -71,23 +73,23 @@ ROUTES = (
     ),
     Route("GET", "/preview/{embedding}", "The preview", requests.Empty, api_reading.preview, PICTURE),
     Route("GET", "/download/{embedding}", "The original file", requests.Empty, downloads.original, FILE),
-    Route("GET", "/loras", "The LoRAs", requests.Empty, actions_loras.loras, answers.Loras, heavy=True),
-    Route("GET", "/jobs/{job}", "How far a job is", requests.Empty, api_reading.job_state, answers.JobState),
+    Route("GET", "/loras", "The LoRAs", requests.Empty, actions_loras.loras, jobs.Loras, heavy=True),
+    Route("GET", "/jobs/{job}", "How far a job is", requests.Empty, api_reading.job_state, jobs.JobState),
     Route("GET", "/jobs/{job}/download", "What a job wrote", requests.Empty, downloads.results, FILE),
-    Route("POST", "/jobs/{job}/cancel", "End a job", requests.Empty, api_writing.cancel, answers.Nothing),
-    Route("POST", "/refresh", "Look for new files", requests.Empty, actions.refresh, answers.Started, status=202),
-    Route("POST", "/convert", "Convert", requests.ConvertBody, actions.convert, answers.Started, status=202),
-    Route("POST", "/make-safe", "Pickles anew", requests.MakeSafeBody, actions.make_safe, answers.Started, status=202),
-    Route("POST", "/rename", "Another trigger", requests.RenameBody, actions.rename, answers.Started, status=202),
-    Route("POST", "/split", "A file each", requests.SplitBody, actions.split, answers.Started, status=202),
-    Route("POST", "/bundle", "Into a LoRA", requests.BundleBody, actions_loras.bundle, answers.Started, status=202),
+    Route("POST", "/jobs/{job}/cancel", "End a job", requests.Empty, api_writing.cancel, jobs.Nothing),
+    Route("POST", "/refresh", "Look for new files", requests.Empty, actions.refresh, jobs.Started, status=202),
+    Route("POST", "/convert", "Convert", requests.ConvertBody, actions.convert, jobs.Started, status=202),
+    Route("POST", "/make-safe", "Pickles anew", requests.MakeSafeBody, actions.make_safe, jobs.Started, status=202),
+    Route("POST", "/rename", "Another trigger", requests.RenameBody, actions.rename, jobs.Started, status=202),
+    Route("POST", "/split", "A file each", requests.SplitBody, actions.split, jobs.Started, status=202),
+    Route("POST", "/bundle", "Into a LoRA", requests.BundleBody, actions_loras.bundle, jobs.Started, status=202),
     Route(
         "POST",
         "/unbundle",
         "Out of a LoRA",
         requests.UnbundleBody,
         actions_loras.unbundle,
-        answers.Started,
+        jobs.Started,
         status=202,
     ),
     UPLOAD,
@@ -97,7 +99,7 @@ ROUTES = (
         "Convert what was sent",
         requests.UploadConvertBody,
         actions_uploads.convert_upload,
-        answers.Started,
+        jobs.Started,
         status=202,
     ),
     Route("POST", "/sidecar", "Change notes", requests.SidecarBody, api_writing.write_notes, answers.Item),
@@ -108,7 +110,7 @@ ROUTES = (
         "What prompts use",
         requests.ReportBody,
         prompt_reports.report,
-        answers.Report,
+        inside.Report,
         heavy=True,
     ),
 )

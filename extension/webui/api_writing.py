@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from .api_answers import Item, Nothing
+from .api_answers_jobs import Nothing
 from .asgi.refusal import Refusal
 from .previews import set_preview
 from .settings import READ_ONLY
 from .sidecars import LONGEST_TEXT, write_sidecar
 
 if TYPE_CHECKING:
+    from .api_answers import Item
     from .api_requests import Empty, PreviewBody, SidecarBody
     from .service import Service
 

@@ -9,7 +9,7 @@ from ...embeddings.prompts import PromptNames
 from ..clip_tokens import ClipTokens
 from ..prompt_report import Known
 from ..prompt_report import report as report_of
-from .api_answers import PromptReport, Report, UnknownName, Used
+from .api_answers_inside import PromptReport, Report, UnknownName, Used
 from .asgi.refusal import Refusal
 from .items import base_model_titled, shown
 from .use import fits, use_of
