@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,21 +35,16 @@ from .library_query import (
     read_files,
     row_and_twins,
 )
-from .library_reading import records_of
-from .library_records import Contents, Reader, forget, known_states, put
+from .library_records import Contents, Reader
+from .library_scan import Scan, Scanner
 from .library_scope import edges, outermost
 from .library_store import MEMORY, Store
-from .library_walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
-
-    from .library_reading import Pending
-    from .library_records import Record
-    from .library_walk import State
 
 __all__ = [
     "COLLISION",
@@ -71,22 +65,7 @@ __all__ = [
 ]
 
 _AT_ONCE = 250
-"""Files that are read before what was found is stored."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What changed since the last scan: paths, and the number of files that are as they were."""
-
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    unchanged: int
-    unlistable: tuple[str, ...] = ()
-    """Folders that are not there, or cannot be listed."""
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
+"""Files that are handled before the index is asked again."""
 
 
 class Library:
@@ -116,13 +95,7 @@ class Library:
         `progress` is told how many of how many files have been read. When `cancelled` says so, what was read until
         then is kept, and the rest is left for the next scan.
         """
-        chosen = outermost(folders)
-        while True:
-            known = self._store.run(lambda connection: known_states(connection, chosen))
-            generation = self._store.generation
-            scan = self._scan(chosen, known, progress or _silent, cancelled or _never)
-            if generation == self._store.generation:
-                return scan
+        return Scanner(self._store, self._reader, progress, cancelled).scan(outermost(folders))
 
     def file(self, path: str, *, hashed: bool = False) -> IndexedFile | None:
         """What is known of a file; if `hashed`, with its SHA-256, which is computed when that is first asked for."""
@@ -201,59 +174,6 @@ class Library:
 
     def _files(self, where: str, values: Sequence[object], limit: int = 1) -> list[IndexedFile]:
         return self._store.run(lambda connection: [file for _, file in read_files(connection, where, values, limit)])
-
-    def _scan(
-        self,
-        folders: Sequence[str],
-        known: dict[bytes, State],
-        progress: Callable[[int, int], None],
-        cancelled: Callable[[], bool],
-    ) -> Scan:
-        unlistable: list[str] = []
-        found: dict[bytes, State] = {}
-        for folder in folders:
-            found |= walk(folder, self._reader.suffixes, self._reader.sorted_out, unlistable)
-        pending = [(path, state) for path, state in found.items() if known.get(path) != state]
-        removed = [path for path in known if path not in found]
-        if removed:
-            self._store.run(lambda connection: forget(connection, removed), writing=True)
-        read = self._read(pending, progress, cancelled) if pending else []
-        changed = {path for path, state in pending if path in known and known[path][:3] != state[:3]}
-        return Scan(
-            added=tuple(os.fsdecode(path) for path in read if path not in known),
-            changed=tuple(os.fsdecode(path) for path in read if path in changed),
-            removed=tuple(map(os.fsdecode, removed)),
-            unchanged=len(known) - len(removed) - len(changed),
-            unlistable=tuple(unlistable),
-        )
-
-    def _read(
-        self, pending: Pending, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
-    ) -> list[bytes]:
-        """Read files and store what is in them; gives the paths of those that were, before it was cancelled."""
-        read: list[bytes] = []
-        records: list[Record] = []
-        with closing(records_of(self._reader, pending)) as arriving:
-            for record in arriving:
-                records.append(record)
-                read.append(record.file[0])
-                progress(len(read), len(pending))
-                if len(records) == _AT_ONCE:
-                    self._store.run(partial(put, records=records), writing=True)
-                    records = []
-                if cancelled():
-                    break
-        if records:
-            self._store.run(partial(put, records=records), writing=True)
-        return read
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-def _never() -> bool:
-    return False
 
 
 def _sha256(path: str, state: tuple[int, int]) -> str | None:
