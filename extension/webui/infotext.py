@@ -51,10 +51,17 @@ def tidy(noted: Sequence[dict[str, Any]], host: Host) -> None:
 
 
 def _hashes(names: list[str], host: Host) -> list[str]:
+    """The names with the hashes of their files, as the host computes them."""
     known = {
-        name.replace(":", "").replace(",", ""): embedding.shorthash
-        for database in host.page_databases()[:1]
+        name.replace(":", "").replace(",", ""): embedding
+        for database in host.live_databases()[:1]
         for name, embedding in database.word_embeddings.items()
-        if embedding.shorthash
     }
-    return [f"{name}: {known[name]}" for name in names if name in known]
+    found = {name: _short_hash(known[name]) for name in names if name in known and host.hashes_files()}
+    return [f"{name}: {short}" for name, short in found.items() if short]
+
+
+def _short_hash(embedding: Any) -> str | None:
+    title = f"textual_inversion/{embedding.name}"
+    computed = importlib.import_module("modules.hashes").sha256(embedding.filename, title)
+    return computed and computed[:12]

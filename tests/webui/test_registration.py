@@ -4,6 +4,8 @@ import ast
 import os
 import pickle
 import shutil
+import sys
+import types
 from pathlib import Path
 
 import loanword
@@ -319,6 +321,20 @@ def test_the_infotext_names_each_embedding_once():
     fields = {"TI hashes": "a: 1, b: 2, a: 1", "Emphasis": "No norm"}
     infotext.tidy([fields], A1111())
     assert fields == {"TI hashes": "a: 1, b: 2", "Emphasis": "No norm"}
+
+
+def test_forges_infotext_has_the_names_of_both_prompts_and_their_files_hashes(tmp_path, monkeypatch):
+    with webui_modules(tmp_path, forge=True) as modules:
+        monkeypatch.setitem(sys.modules, "modules.hashes", types.SimpleNamespace(sha256=lambda path, title: title * 2))
+        loanword.write(embedding("a:b"), tmp_path / "embeddings" / "a:b.pt", format="a1111")
+        host, model = Forge(), modules.sd_models.model_data.sd_model
+        registration = Registration(host)
+        registration.start()
+        model.text_processing_engine = model.new_engine()
+        fields = {"TI": "ab, other, ab", "Emphasis": "No norm"}
+        infotext.tidy([{"TI": "earlier"}, fields], host)
+        assert fields == {"TI": "earlier, ab, other", "TI hashes": "ab: textual_inve", "Emphasis": "No norm"}
+        registration.stop()
 
 
 @pytest.mark.usefixtures("modules")
