@@ -325,7 +325,7 @@ def test_the_infotext_names_each_embedding_once():
 
 def test_forges_infotext_has_the_names_of_both_prompts_and_their_files_hashes(tmp_path, monkeypatch):
     with webui_modules(tmp_path, forge=True) as modules:
-        monkeypatch.setitem(sys.modules, "modules.hashes", types.SimpleNamespace(sha256=lambda path, title: title * 2))
+        monkeypatch.setitem(sys.modules, "modules.hashes", types.SimpleNamespace(sha256=lambda _path, title: title * 2))
         loanword.write(embedding("a:b"), tmp_path / "embeddings" / "a:b.pt", format="a1111")
         host, model = Forge(), modules.sd_models.model_data.sd_model
         registration = Registration(host)
