@@ -58,18 +58,21 @@ CREATE TEMP TABLE first AS
         SELECT fingerprint FROM made WHERE fingerprint <> '' GROUP BY fingerprint HAVING count(*) > 1)
     WINDOW same AS (PARTITION BY made.fingerprint ORDER BY source.position, source.path, made.part)
 """
+_RANKED = "CREATE TEMP TABLE ranked AS SELECT id FROM source ORDER BY position, path"
+"""In their order, so that the rows, which are long, need not be sorted."""
 _ROWS = """
 SELECT source.path, source.named, source.state, source.code, source.reason, made.part, made.place, made.facts,
     lost.place, winner.path, first.path,
     source.state = 'same' AND NOT EXISTS (
         SELECT 1 FROM made LEFT JOIN there ON there.place = made.key
         WHERE made.source = source.id AND there.place IS NULL)
-FROM source
-JOIN made ON made.source = source.id
+FROM ranked
+CROSS JOIN source ON source.id = ranked.id
+CROSS JOIN made ON made.source = ranked.id
 LEFT JOIN lost ON lost.source = source.id
 LEFT JOIN source AS winner ON winner.id = lost.owner
 LEFT JOIN first ON first.source = made.source AND first.part = made.part AND first.number > 1
-ORDER BY source.position, source.path, made.part
+ORDER BY ranked.rowid, made.part
 """
 
 
@@ -235,8 +238,8 @@ class Journal:
 
     def contested(self) -> Iterator[Contested]:
         """The sources that want the same places, first those that get nothing."""
-        self._database.execute("DROP TABLE IF EXISTS temp.claim")
-        self._database.execute("DROP TABLE IF EXISTS temp.lost")
+        for table in ("claim", "lost"):
+            self._database.execute(f"DROP TABLE IF EXISTS temp.{table}")
         self._database.execute(_CLAIMS)
         self._database.execute(
             "CREATE TEMP TABLE lost AS"
@@ -252,10 +255,20 @@ class Journal:
 
     def rows(self) -> Iterator[Row]:
         """What came of every source, in order, a row for each file it became; `contested` has to be asked before."""
-        self._database.execute("DROP TABLE IF EXISTS temp.first")
+        for table in ("first", "ranked"):
+            self._database.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        self._database.execute(_RANKED)
         self._database.execute(_FIRST)
         self._database.execute("CREATE UNIQUE INDEX temp.first_made ON first (source, part)")
-        return (Row._make(map(_told, row)) for row in self._database.execute(_ROWS))
+        rows = self._database.execute(_ROWS)
+        return (Row._make(map(_told, row)) for row in rows) if self._has_bytes() else map(Row._make, rows)
+
+    def _has_bytes(self) -> bool:
+        """Whether any text was kept as bytes."""
+        odd = (
+            "SELECT 1 FROM source WHERE typeof(path) = 'blob' UNION ALL SELECT 1 FROM made WHERE typeof(place) = 'blob'"
+        )
+        return self._database.execute(f"{odd} LIMIT 1").fetchone() is not None
 
     def close(self, *, finished: bool) -> None:
         """Close the journal, and remove it where the run is finished."""
