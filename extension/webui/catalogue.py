@@ -145,8 +145,7 @@ class Catalogue:
     def _found(self, path: str, positions: set[int], around: Surroundings) -> Found:
         file = self.library.file(path)
         all_meant = file is None or len(positions) >= len(file.embeddings)
-        below = os.path.dirname(around.folders.place_of(path)[1])
-        return Found(path, below, named=True, only=() if all_meant else tuple(sorted(positions)))
+        return Found(path, around.folders.below(path), named=True, only=() if all_meant else tuple(sorted(positions)))
 
 
 def _said(text: str | None) -> str | None:

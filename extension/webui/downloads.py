@@ -23,6 +23,9 @@ LARGEST_ARCHIVE = 2 * 1024 * 1024 * 1024
 def original(service: Service, _: Empty, embedding: str) -> Answer:
     """The file that an embedding is in."""
     path = service.catalogue.place(embedding)[0]
+    file = service.library.file(path)
+    if file is None or file.kind != "embedding":
+        raise Refusal(409, "this file holds no embedding, so it is not sent")
     return _file(path)
 
 

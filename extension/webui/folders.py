@@ -47,15 +47,24 @@ class Folders:
         ]
 
     def place_of(self, path: str) -> tuple[Place, str]:
-        """The folder that a file is in, the innermost of those here, and the file's name seen from there."""
-        inside = [folder for folder in self.labels if path.startswith(os.path.join(folder, ""))]
-        folder = max(inside, key=len, default=os.path.dirname(path))
+        """The innermost of the folders that a file is in, and the file's name seen from there, to be shown."""
+        folder = self._innermost(path) or os.path.dirname(path)
         place = Place(self.ids.of("folder", folder), self.labels.get(folder, one_line(os.path.basename(folder))))
         return place, one_line(os.path.relpath(path, folder))
 
+    def below(self, path: str) -> str:
+        """The folders between a file and the one of these that it is in; empty where there are none."""
+        folder = os.path.dirname(path)
+        relative = os.path.relpath(folder, self._innermost(path) or folder)
+        return "" if relative == os.curdir else relative
+
     def has(self, path: str) -> bool:
         """Whether a file is in one of these folders."""
-        return any(path.startswith(os.path.join(folder, "")) for folder in self.labels)
+        return self._innermost(path) is not None
+
+    def _innermost(self, path: str) -> str | None:
+        inside = [folder for folder in self.labels if path.startswith(os.path.join(folder, ""))]
+        return max(inside, key=len, default=None)
 
     def without_paths(self, text: str) -> str:
         """A message for people elsewhere: names of files as they are seen from these folders."""

@@ -85,6 +85,20 @@ def test_of_a_file_with_several_only_the_chosen_one_is_converted(client):
     assert dog.vectors == {"clip_l": L1}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="such names are not allowed there")
+def test_in_another_folder_results_have_the_folders_of_their_originals(client, tmp_path):
+    (tmp_path / "results").mkdir()
+    client.host.folders.append(str(tmp_path / "results"))
+    odd = "of\u202emine"
+    loanword.write(Embedding("deep", {"clip_l": L}), f"{client.host.folders[0]}/{odd}/deep.pt")
+    client.scanned()
+    (folder,) = [each for each in client.get("/session").json["folders"] if each["label"] == "results"]
+    body = {"ids": [client.item("deep")["id"]], "program": "a1111", "folder": folder["id"]}
+    (outcome,) = client.finished(client.post("/convert", body))["outcomes"]
+    assert outcome["kind"] == "done", outcome
+    assert [*files_below(tmp_path / "results")] == [f"{odd}/deep.safetensors"]
+
+
 def test_a_dry_run_writes_nothing(client):
     before = files_below(client.host.folders[0])
     body = {"ids": [client.item("style")["id"]], "program": "a1111", "folder": folder_id(client), "dry_run": True}

@@ -234,6 +234,16 @@ def test_an_original_is_downloaded_as_it_is_under_its_own_name(client):
     assert client.but(Range="bytes=0-,0-,0-").get(f"/download/{item['id']}").content == path.read_bytes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need permission there")
+def test_a_link_to_something_else_is_not_a_way_to_have_it_sent(client, tmp_path):
+    (tmp_path / "secret").write_text("of somebody")
+    os.symlink(tmp_path / "secret", os.path.join(client.host.folders[0], "style.pt"))
+    (item,) = client.scanned().items()
+    answer = client.get(f"/download/{item['id']}")
+    assert answer.status == 409
+    assert b"somebody" not in answer.content
+
+
 def test_an_id_of_a_file_that_is_gone_says_so(client):
     path = put(client, Embedding("style", {"clip_l": L}), "style.safetensors")
     (item,) = client.scanned().items()
