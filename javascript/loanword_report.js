@@ -23,7 +23,8 @@
             empty ? loanword.make("p", {class: "second"}, loanword.say("It names no embedding.")) : null,
             used.length ? usedTable(title, used) : null,
             unknown.map(missing),
-            loanword.make("ul", {class: "second"}, sentences.map((each) => loanword.make("li", {}, loanword.saySentence(each)))));
+            text ? loanword.make("details", {}, loanword.make("summary", {}, loanword.say("In words")),
+                loanword.make("ul", {class: "second"}, sentences.map((each) => loanword.make("li", {}, loanword.say(each))))) : null);
     }
 
     function usedTable(title, used) {

@@ -3,11 +3,13 @@
 import re
 import statistics
 import time
+import urllib.error
+import urllib.request
 
 import loanword
 import pytest
 from playwright.sync_api import expect
-from webui.a_library import one
+from webui.a_library import one, picture
 from webui.conftest import show_tab
 from webui.serving import data_folder, webui
 from webui.test_page_list import names, row
@@ -164,3 +166,14 @@ def test_another_model_is_noticed_when_the_tab_is_shown_again(tab):
     show_tab(tab)
     expect(tab.get_by_text("No model is loaded")).to_be_visible()
     expect(tab.get_by_label("Base model", exact=True).locator("option", has_text="(loaded)")).to_have_count(0)
+
+
+def test_the_tab_works_where_the_api_asks_for_a_password(tmp_path, open_tab):
+    folder = data_folder(tmp_path / "locked")
+    loanword.write(one("first", 2), folder / "embeddings" / "first.safetensors")
+    (folder / "embeddings" / "first.png").write_bytes(picture((0, 90, 0)))
+    with webui(folder, "--api-auth", "user:secret") as running:
+        page = open_tab(running)
+        expect(row(page, "first").locator("img")).to_be_visible()
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{running.url}loanword/v1/embeddings")
