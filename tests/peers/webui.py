@@ -181,7 +181,7 @@ def server(options, data):
             assert process.poll() is None, f"it ended with status {process.returncode}, see {data}/server.log"
             assert time.monotonic() < deadline, f"it did not answer in five minutes, see {data}/server.log"
             try:
-                ask("/sdapi/v1/embeddings")
+                ask("/loanword/v1/session")  # mounted after all else
                 break
             except (urllib.error.URLError, OSError):
                 time.sleep(1)
