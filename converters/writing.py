@@ -57,7 +57,7 @@ USUAL_FORMATS = {
 """Suffix -> the formats it is usual for; the first that can hold an embedding is taken where none is named."""
 
 
-_BLOCK = 1024 * 1024
+_BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -105,16 +105,27 @@ def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
     """Write the files where nothing else is, and say how that went: "written", "same" or "taken"."""
     if order.overwrite:
         keep_originals(files, folder)
-        put(files, folder, overwrite=True, durable=False)
-        return "written"
-    if order.fresh or is_url(folder) or not any(is_there(joined(folder, file.name)) for file in files):
+    if (
+        order.overwrite
+        or order.fresh
+        or is_url(folder)
+        or not any(is_there(joined(folder, each.name)) for each in files)
+    ):
         with suppress(AlreadyThere):
-            put(files, folder, overwrite=False, durable=False)
+            put(files, folder, overwrite=order.overwrite, durable=False)
             return "written"
+    return _completed(files, folder)
+
+
+def _completed(files: Sequence[Rendered], folder: str) -> str:
+    """The same where something is there: it may be what a worker wrote before it died."""
     missing = [file for file in files if not is_there(joined(folder, file.name))]
     if any(not holds(joined(folder, file.name), file.content) for file in files if file not in missing):
         return "taken"
-    put(missing, folder, overwrite=False, durable=False)
+    try:
+        put(missing, folder, overwrite=False, durable=False)
+    except AlreadyThere:
+        return "taken"
     return "written" if missing else "same"
 
 
