@@ -4,6 +4,11 @@
     const KEY = "loanword-view";
     const TYPING_PAUSE = 150;
     const FACETS = ["base_model", "format", "folder", "health"];
+    const KIND = "kind/";
+    // Files that hold no embedding are a condition, too; the API calls it their kind.
+    const asCondition = ({health, kind}) => (kind ? KIND + kind : health || "");
+    const fromCondition = (value) =>
+        (value.startsWith(KIND) ? {kind: value.slice(KIND.length), health: ""} : {kind: "", health: value});
 
     // `onquery(query)` is called for every change; `query` is what GET /embeddings takes.
     loanword.Toolbar = class {
@@ -61,9 +66,14 @@
                 }
             });
             for (const facet of FACETS) {
-                this.selects[facet].addEventListener("change", () => this.set({[facet]: this.selects[facet].value}));
+                this.selects[facet].addEventListener("change", () => this.set(this.chosenIn(facet)));
             }
             this.sort.addEventListener("change", () => this.set({sort: this.sort.value}));
+        }
+
+        chosenIn(facet) {
+            const {value} = this.selects[facet];
+            return facet === "health" ? fromCondition(value) : {[facet]: value};
         }
 
         set(change) {
@@ -75,7 +85,7 @@
 
         reset() {
             this.search.value = "";
-            this.set({q: "", ...Object.fromEntries(FACETS.map((facet) => [facet, ""]))});
+            this.set({q: "", kind: "", ...Object.fromEntries(FACETS.map((facet) => [facet, ""]))});
         }
 
         // Another model may be loaded, or none.
@@ -84,7 +94,7 @@
         }
 
         narrowed() {
-            return Boolean(this.query.q) || FACETS.some((facet) => this.query[facet]);
+            return Boolean(this.query.q || this.query.kind) || FACETS.some((facet) => this.query[facet]);
         }
 
         showOrder() {
@@ -108,13 +118,14 @@
             };
             for (const facet of FACETS) {
                 const counts = Object.entries(facets[facet] || {});
+                if (facet === "health") counts.push(...withoutEmbedding(facets.kind));
                 const choices = counts.map(([key, count]) =>
-                    [key, `${loanword.say(titles[facet].get(key) || key)} (${loanword.number(count)})`]);
+                    [key, `${titleOf(titles[facet], key)} (${loanword.number(count)})`]);
                 const current = facet === "base_model" && host.base_model ?
                     [["current", loanword.say("For {model} (loaded)", {model: host.base_model.title})]] : [];
-                const chosen = this.query[facet] || "";
+                const chosen = facet === "health" ? asCondition(this.query) : this.query[facet] || "";
                 if (chosen && chosen !== "current" && !counts.some(([key]) => key === chosen)) {
-                    choices.push([chosen, `${loanword.say(titles[facet].get(chosen) || chosen)} (0)`]);
+                    choices.push([chosen, `${titleOf(titles[facet], chosen)} (0)`]);
                 }
                 loanword.setChoices(this.selects[facet], [...current, ["", all[facet]], ...choices], chosen);
                 this.selects[facet].classList.toggle("set", Boolean(chosen));
@@ -125,6 +136,22 @@
             return new Map((this.session[what] || []).map(({key, title}) => [key, title]));
         }
     };
+
+    const titleOf = (titles, key) =>
+        (key.startsWith(KIND) ? kindTitle(key.slice(KIND.length)) : loanword.say(titles.get(key) || key));
+
+    function withoutEmbedding(kinds = {}) {
+        return Object.entries(kinds).filter(([kind]) => kind !== "embedding").map(([kind, count]) => [KIND + kind, count]);
+    }
+
+    // The API's word for why a file cannot be used.
+    function kindTitle(kind) {
+        return {
+            "damaged": loanword.say("damaged file"),
+            "unsafe-pickle": loanword.say("refused pickle"),
+            "not-an-embedding": loanword.say("no embedding"),
+        }[kind] || loanword.say(kind.replaceAll("-", " "));
+    }
 
     // "A click goes to": the page and the side.
     loanword.targetSwitch = function() {

@@ -92,6 +92,7 @@ def test_the_search_narrows_while_it_is_typed(tab):
         ("Base model", re.compile("SDXL"), ["xl-style"]),
         ("Format", re.compile("tensors named by"), ["xl-style"]),
         ("Condition", re.compile("duplicate"), ["twin-a", "twin-b"]),
+        ("Condition", re.compile("damaged file"), ["broken.safetensors"]),
     ],
 )
 def test_a_filter_leaves_what_fits(tab, filter_name, choice, found):
