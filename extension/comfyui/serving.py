@@ -63,12 +63,13 @@ def spoken_of(text: str, folders: str | Iterable[str]) -> tuple[Entry, str] | No
     if not words or (handles.get() or {}).get(words[0].strip(",")):
         return None
     shelf = shelf_of(folders)
-    found = shelf.longest(text) or _after_refresh(shelf, text)
+    found, is_path = _looked_up(shelf, text, words[0])
+    if found is None and not is_path and _refreshed(shelf):
+        found, is_path = _looked_up(shelf, text, words[0])
     if found is None:
         return None
     entry, end = found
-    one_word = len(text[:end].split()) == 1
-    if one_word and (shelf.at_path(words[0]) or shelf.at_path(words[0].strip(","))):
+    if is_path and len(text[:end].split()) == 1:
         return None
     return entry, " ".join(text[end:].split())
 
@@ -113,6 +114,16 @@ def explain(name: str, folders: str | Iterable[str]) -> None:
             uses.problems[f"{shown(file.path)}: {file.message}"] = None
 
 
-def _after_refresh(shelf: Shelf, text: str) -> tuple[Entry, int] | None:
-    shelf.refresh()
-    return shelf.longest(text)
+def _looked_up(shelf: Shelf, text: str, word: str) -> tuple[tuple[Entry, int] | None, bool]:
+    """The longest name that `text` begins with, and whether its first word is the path of a file."""
+    return shelf.longest(text), (shelf.at_path(word) or shelf.at_path(word.strip(","))) is not None
+
+
+def _refreshed(shelf: Shelf) -> bool:
+    """Look at the folders anew, once for each prompt; whether that was done."""
+    with noting_uses() as uses:
+        if uses.refreshed:
+            return False
+        uses.refreshed = True
+        shelf.refresh()
+        return True

@@ -73,6 +73,8 @@ class Uses:
     """Sentences about files that cannot be used."""
     whole: bool = False
     """Whether all of a model's text encoders are asked."""
+    refreshed: bool = False
+    """Whether the folders were looked at anew for a name that was not known."""
 
     def sentences(self) -> list[str]:
         """What does not fit or cannot be used."""
