@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,16 +104,13 @@ def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
     """Write the files where nothing else is, and say how that went: "written", "same" or "taken"."""
     if order.overwrite:
         keep_originals(files, folder)
-    if (
-        order.overwrite
-        or order.fresh
-        or is_url(folder)
-        or not any(is_there(joined(folder, each.name)) for each in files)
-    ):
-        with suppress(AlreadyThere):
-            put(files, folder, overwrite=order.overwrite, durable=False)
-            return "written"
-    return _completed(files, folder)
+    elif not (order.fresh or is_url(folder)) and any(is_there(joined(folder, file.name)) for file in files):
+        return _completed(files, folder)
+    try:
+        put(files, folder, overwrite=order.overwrite, durable=False)
+    except AlreadyThere:
+        return _completed(files, folder)
+    return "written"
 
 
 def _completed(files: Sequence[Rendered], folder: str) -> str:
