@@ -201,8 +201,8 @@ def as_a_user(options):
     if options.hostile:
         subprocess.run(["cp", "-a", options.hostile, folder / "hostile"], check=True)  # with its pipes and links
     with server(options, data) as ask:
-        with check("it starts and answers"):
-            assert "lwgood" in ask("/sdapi/v1/embeddings") or generated(ask, "a photo")
+        with check("it starts, and lists the embedding"):
+            until(lambda: "lwgood" in ask("/sdapi/v1/embeddings"), 120)
         with check("its page has the Embeddings tab"):
             page = ask("/config")
             assert "loanword-root" in page
@@ -271,13 +271,20 @@ def generated(ask, prompt):
     return json.loads(ask("/sdapi/v1/txt2img", {"prompt": prompt, **size}))
 
 
+def until(true, seconds):
+    """Wait for what goes on in the background."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(1)
+
+
 def listed(ask, name):
-    for _ in range(60):
-        found = json.loads(ask(f"/loanword/v1/embeddings?q={name}"))["items"]
-        if found:
-            break
-        time.sleep(1)  # the first scan goes on in the background
-    assert any(item["name"] == name and item["use"]["by"] for item in found), found
+    def found():
+        return json.loads(ask(f"/loanword/v1/embeddings?q={name}"))["items"]
+
+    until(found, 120)
+    assert any(item["name"] == name and item["use"]["by"] for item in found())
 
 
 def main():
