@@ -56,10 +56,11 @@ def sorted_out(names: list[str]) -> tuple[Collection[str], Collection[str]]:
 
     And the pictures that are called as a model is, which usually are previews, too.
     """
-    listed = set(names)
     left_out = {name for each in names if each.startswith("learned_embeds") for name in companion_names(each)}
     previews: list[str] = []
-    for name in [name for name in names if name.lower().endswith(_PICTURES)]:
+    pictures = [name for name in names if name.lower().endswith(_PICTURES)]
+    listed = set(names) if pictures else ()
+    for name in pictures:
         stem, ending = os.path.splitext(os.path.splitext(name)[0])
         if ending in _PREVIEWS and _model_called(stem, listed):
             left_out.add(name)
