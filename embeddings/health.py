@@ -93,7 +93,8 @@ def _lengths(vectors: Vectors) -> tuple[float, ...]:
     rows = decode(vectors.data, vectors.dtype).reshape(vectors.shape)
     if vectors.dtype == "float64":  # whose squares may be beyond all numbers
         return tuple([math.hypot(*row) for row in rows.tolist()])
-    wide = rows.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # some NaNs are not quiet
+        wide = rows.astype(np.float64)
     return tuple(np.sqrt(np.einsum("ij,ij->i", wide, wide)).tolist())
 
 
