@@ -21,7 +21,7 @@ def loanwords():
     started = time.perf_counter()
     with importlib.import_module("loanword").open_library(f"{DATA}/scanned.sqlite") as library:
         scan = library.scan([FOLDER])
-    return time.perf_counter() - started, scan.added
+    return time.perf_counter() - started, len(scan.added)
 
 
 def hosts():
