@@ -87,5 +87,5 @@ def _used(mention: Mention[tuple[IndexedFile, int]], around: Surroundings) -> Us
         around.folders.place_of(file.path)[1],
         base_model_titled(embedding.base_model),
         embedding.tokens,
-        fits(embedding, around.loaded),
+        fits(embedding, around.host, around.loaded),
     )

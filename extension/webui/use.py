@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...converters.container import all_containers
 from ...converters.format import all_formats
-from ...converters.targets import TARGETS
 from ...embeddings.errors import one_line, shortened
 from ...embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
 from .api_answers import Use
 from .settings import NOTHING
+from .usable import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from ...embeddings.indexed import IndexedEmbedding, IndexedFile
     from .hosts.host import Host
 
-OF_LAYERS = "Its vectors are for single layers, and work only in the program that trained them."
-OF_OUTPUT = "Its vectors replace what the text encoder returns, and work only in OneTrainer, where they were trained."
 ELSEWHERE = "Use it in the program that trained it."
 
 
@@ -28,39 +27,18 @@ def use_of(file: IndexedFile, embedding: IndexedEmbedding | None, host: Host, lo
     if embedding is None:
         what, _, advice = shortened(one_line(file.message)).rpartition("; ")
         return Use(None, _sentence(what or advice), _sentence(advice) if what else None)
-    return (
-        _never(embedding)
-        or _not_in(embedding, host)
-        or _not_now(embedding, loaded)
-        or _by_someone(file, embedding, host, loaded)
-    )
+    return _never(embedding, host) or _not_now(embedding, loaded) or _by_someone(file, embedding, host, loaded)
 
 
-def fits(embedding: IndexedEmbedding, loaded: str | None) -> bool:
+def fits(embedding: IndexedEmbedding, host: Host, loaded: str | None) -> bool:
     """Whether an embedding works with a base model."""
-    return loaded is not None and (_never(embedding) or _not_now(embedding, loaded)) is None
+    return loaded is not None and (_never(embedding, host) or _not_now(embedding, loaded)) is None
 
 
-def _never(embedding: IndexedEmbedding) -> Use | None:
-    if embedding.layer_vectors:
-        return Use(None, OF_LAYERS, ELSEWHERE)
-    return Use(None, OF_OUTPUT, ELSEWHERE) if embedding.output_vectors else None
-
-
-def _not_in(embedding: IndexedEmbedding, host: Host) -> Use | None:
-    """Why a host with limits of its own never uses it."""
-    target = TARGETS.get(host.target)
-    if target is None:
-        return None
-    title = _encoders(embedding.vectors)
-    if embedding.base_model not in target.formats:
-        return Use(None, f"It has vectors for {title}, and {host.title} {target.because}.", _convert(embedding))
-    counts = {count for count, _, _ in embedding.vectors.values()}
-    if target.equal_counts and len(counts) > 1:
-        return Use(
-            None, f"Its text encoders have unequal numbers of vectors, which {host.title} cannot use.", ELSEWHERE
-        )
-    return None
+def _never(embedding: IndexedEmbedding, host: Host) -> Use | None:
+    """Why the host uses it with no model at all."""
+    problem = why_not(_outline(embedding), host.target)
+    return Use(None, _sentence(problem), _elsewhere(embedding)) if problem else None
 
 
 def _not_now(embedding: IndexedEmbedding, loaded: str | None) -> Use | None:
@@ -94,9 +72,23 @@ def _why_not(file: IndexedFile, host: Host) -> str:
     return f"{host.title} does not read files of this kind: {', '.join(titles)}."
 
 
-def _convert(embedding: IndexedEmbedding) -> str:
+def _elsewhere(embedding: IndexedEmbedding) -> str:
     base = BASE_MODELS.get(embedding.base_model or "")
-    return f"Use it in a program that has {base.title}." if base else ELSEWHERE
+    special = embedding.layer_vectors or embedding.output_vectors or base is None
+    return ELSEWHERE if special or base is None else f"Use it in a program that takes such embeddings of {base.title}."
+
+
+def _outline(embedding: IndexedEmbedding) -> Any:
+    """As much of an embedding as decides which programs can use it."""
+    kinds = ("vectors", "output_vectors", "layer_vectors")
+    shapes = {kind: {key: Shape(each[:2]) for key, each in getattr(embedding, kind).items()} for kind in kinds}
+    return SimpleNamespace(name=embedding.name, **shapes)
+
+
+class Shape(NamedTuple):
+    """Vectors without their numbers."""
+
+    shape: tuple[int, int]
 
 
 def _encoders(keys: Iterable[str]) -> str:
