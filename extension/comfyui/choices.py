@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def embeddings_by_label(contents: Contents) -> dict[str, Entry]:
     """Every embedding under a label of its own: its name, with its file where another has that name too."""
     entries = [
-        Entry(label_of(embedding), file.path, (position,))
+        Entry(label_of(embedding, file.path), file.path, (position,))
         for file in contents.files
         for position, embedding in enumerate(file.embeddings)
     ]

@@ -29,6 +29,8 @@ GUESSED_SUFFIXES = ("", ".safetensors", ".pt", ".bin")
 """What ComfyUI tries behind a name, in this order."""
 FRESH = 2.0
 """Seconds for which the folders are not looked at again, unless a name is not found."""
+LONGEST_LABEL = 200
+"""Characters; a name can have millions."""
 _PREFIX = "embedding:"
 
 
@@ -107,9 +109,11 @@ class Shelf:
         return Contents(files, _spellings(own, self._folders), _names(files, own, self._folders))
 
 
-def label_of(embedding: IndexedEmbedding) -> str:
-    """What users type for an embedding."""
-    return without_brackets(embedding.name)
+def label_of(embedding: IndexedEmbedding, path: str) -> str:
+    """What users type for an embedding: its name, or its file's where that cannot be shown in a list."""
+    name = without_brackets(embedding.name)
+    shown = len(name) <= LONGEST_LABEL and name.isprintable() and not set(name) & set("<>")
+    return name if shown else os.path.splitext(os.path.basename(path))[0]
 
 
 def whole(file: IndexedFile) -> Entry:
@@ -171,10 +175,10 @@ def _names(files: Sequence[IndexedFile], own: Sequence[IndexedFile], folders: Fo
             names.add(stem, whole(file), first=False)
     for file in known:
         for position, embedding in enumerate(file.embeddings):
-            names.add(embedding.name, Entry(label_of(embedding), file.path, (position,)), first=False)
+            names.add(embedding.name, Entry(label_of(embedding, file.path), file.path, (position,)), first=False)
     for file in known:
         for position, embedding in enumerate(file.embeddings):
-            entry = Entry(label_of(embedding), file.path, (position,))
+            entry = Entry(label_of(embedding, file.path), file.path, (position,))
             for alias in embedding.aliases:
                 if names.get(alias) is None:
                     names.add(alias, entry, first=False)
@@ -200,6 +204,6 @@ def listed(contents: Contents, others: Iterable[str]) -> list[str]:
     fresh: dict[str, str] = {}
     for file in contents.files:
         for embedding in file.embeddings:
-            if embedding.vectors and fold(label_of(embedding)) not in taken:
-                fresh.setdefault(fold(label_of(embedding)), label_of(embedding))
+            if embedding.vectors and fold(label_of(embedding, file.path)) not in taken:
+                fresh.setdefault(fold(label_of(embedding, file.path)), label_of(embedding, file.path))
     return sorted(fresh.values(), key=str.casefold)

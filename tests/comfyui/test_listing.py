@@ -107,6 +107,14 @@ def test_no_path_gets_out_or_in(comfy, monkeypatch):
     assert status == 404
 
 
+@pytest.mark.parametrize("name", ["n" * 100_000, "new\nline", "a<img src=x onerror=alert(1)>"])
+def test_a_name_that_no_list_can_show_goes_by_its_file(comfy, monkeypatch, name):
+    loanword.write([made(name, 1), made("<other>", 1)], comfy.embeddings / "odd.bin", format="diffusers")
+    lists = serve(comfy, monkeypatch, "/embeddings", "/loanword/embeddings")
+    assert json.loads(lists[0][1]) == ["odd", "other"]
+    assert {row["name"] for row in json.loads(lists[1][1])["embeddings"]} == {"odd", "other"}
+
+
 def test_a_long_list_is_cut_and_counted(comfy, monkeypatch):
     embeddings = [made(f"<word {number}>", 1) for number in range(230)]
     loanword.write(embeddings, comfy.embeddings / "many.bin", format="diffusers")
