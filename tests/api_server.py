@@ -218,7 +218,7 @@ def serving(host, *, app=None, service=None):
     with contextlib.ExitStack() as closing:
         if service is None:
             service = Service(host)
-            closing.callback(lambda: "library" in vars(service) and service.library.close())
+            closing.callback(service.library.close)
             closing.enter_context(service.uploads)
         app = app or webui_app()
         mount(app, host, service)

@@ -6,6 +6,7 @@ needs nothing of the web framework that a host brings: hosts have versions of it
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _kept: list[Service] = []
 """What stays when the WebUI makes its page anew: one service, once there is one."""
+_one_at_a_time = threading.Lock()
 
 
 def serving(app: Any, host: Host, service: Service | None = None) -> Api:
@@ -39,8 +41,9 @@ def serving(app: Any, host: Host, service: Service | None = None) -> Api:
 
 
 def _kept_service(host: Host) -> Service:
-    if not _kept:
-        _kept.append(Service(host))
+    with _one_at_a_time:
+        if not _kept:
+            _kept.append(Service(host))
     return _kept[0]
 
 

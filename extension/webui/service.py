@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,15 +28,12 @@ class Service:
     jobs: Jobs = field(default_factory=Jobs)
     uploads: Uploads = field(default_factory=Uploads)
 
-    @functools.cached_property
-    def library(self) -> Library:
-        """The library, opened when it is first needed."""
-        return open_library()
+    library: Library = field(default_factory=open_library)
+    scanning: Scanning = field(init=False)
 
-    @functools.cached_property
-    def scanning(self) -> Scanning:
-        return Scanning(self.library)
+    def __post_init__(self) -> None:
+        self.scanning = Scanning(self.library)
 
     @property
     def catalogue(self) -> Catalogue:
-        return Catalogue(self.host, self.library, self.ids, (self.uploads.folder,))
+        return Catalogue(self.host, self.library, self.ids, self.uploads.folders)

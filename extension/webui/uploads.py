@@ -55,6 +55,11 @@ class Uploads:
                 self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
             return self._folder.name
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folder, where there is one already."""
+        return () if self._folder is None else (self._folder.name,)
+
     def add(self, name: str, content: bytes) -> Upload:
         """Keep a file under a name that `check_name` let pass."""
         folder = self.new_folder()

@@ -117,6 +117,11 @@ def test_what_was_sent_is_nobody_elses_and_gone_with_the_program(client):
     assert not os.path.exists(folder)
 
 
+def test_no_folder_is_made_before_something_is_sent(client):
+    client.items()
+    assert client.service.uploads.folders == ()
+
+
 def test_the_oldest_make_room(monkeypatch):
     monkeypatch.setattr(uploads, "MOST", 2)
     with Uploads() as kept:
