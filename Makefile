@@ -85,6 +85,10 @@ fuzz: .venv-fuzz/ready
 readme: .venv/ready
 	PYTHONPATH=tests $(py) docs/format_table.py
 
+# The pictures of README.md, in Chromium.
+screenshots: .venv-gradio-4.40.0/ready
+	PYTHONPATH=checkout:tests .venv-gradio-4.40.0/bin/python docs/screenshots.py
+
 clean:
 	rm -rf .venv .venv-* build dist demo-output
 

@@ -84,7 +84,7 @@ def test_the_wheel_carries_licence_and_metadata(wheel):
         assert any(each.endswith("licenses/LICENSE") for each in archive.namelist())
     assert metadata["Version"] == loanword.__version__
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert {"diffusers", "images", "test", "dev"} == set(metadata.get_all("Provides-Extra"))
+    assert {"diffusers", "images", "pictures", "scale", "test", "dev"} == set(metadata.get_all("Provides-Extra"))
 
 
 def test_the_wheel_installs_and_runs(wheel, tmp_path):
