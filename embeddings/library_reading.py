@@ -43,6 +43,9 @@ def records_of(reader: Reader, pending: Pending) -> Generator[Record]:
         while batches or count:
             if batches:
                 yield from _read(reader.read, batches.popleft())
+            if not batches:
+                for worker in workers:
+                    worker.release()
             while count and not (batches and finished.empty()):
                 result = finished.get()
                 if result is None:
@@ -89,6 +92,7 @@ class _Worker(threading.Thread):
         self._batches = batches
         self._finished = finished
         self._process: subprocess.Popen[bytes] | None = None
+        self._busy = self._released = False
         self.start()
 
     def run(self) -> None:
@@ -109,7 +113,15 @@ class _Worker(threading.Thread):
             stderr=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        if self._released:
+            self._process.kill()
         return self._process
+
+    def release(self) -> None:
+        """End the process if it has no batch in hand, when there are none left; it may still be starting."""
+        self._released = True
+        if not self._busy and self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""
@@ -123,6 +135,7 @@ class _Worker(threading.Thread):
         assert process.stdout
         if process.stdout.readline() != _READY:
             return False
+        self._busy = True
         try:
             batch = self._batches.pop()
         except IndexError:
@@ -139,6 +152,7 @@ class _Worker(threading.Thread):
             return False
         finally:
             self._finished.put((batch, records))
+            self._busy = False
         return True
 
 
