@@ -15,7 +15,7 @@ from .uses import noting_uses
 from .workflows import without_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ...embeddings.prompt_syntaxes import Unknown
     from ...embeddings.prompts import Reference
@@ -31,12 +31,11 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
     known = shelf().refresh().names
     text = _names_as_they_are(text, known)
     references = known.references(text)
-    meant = dict(_meant(text, each) for each in references if each.value is not None)
-    words = {_HANDLE.format(number): entry for number, entry in enumerate(dict.fromkeys(meant.values()))}
-    handle_of = {entry: handle for handle, entry in words.items()}
-    names = PromptNames((name, handle_of[entry]) for name, entry in meant.items())
+    meant = [(each.syntax, *_meant(text, each)) for each in references if each.value is not None]
+    handle_of = {entry: _HANDLE.format(number) for number, entry in enumerate(dict.fromkeys(each[2] for each in meant))}
+    names = _names_used(meant, handle_of)
     translated = translate(text, "comfyui", names, source=None if syntax == AUTOMATIC else syntax)
-    token = handles.set(words)
+    token = handles.set({handle: entry for entry, handle in handle_of.items()})
     try:
         with noting_uses(whole=True) as uses:
             tokens = clip.tokenize(translated)
@@ -44,6 +43,18 @@ def encode(clip: Any, text: str, syntax: str = AUTOMATIC) -> Result:
         handles.reset(token)
     unknown = unknown_in(text, references, [entry.name for entry in known])
     return Result((_conditioning(clip, tokens), report := report_of(uses, unknown)), report)
+
+
+def _names_used(meant: Iterable[tuple[str, str, Entry]], handle_of: Mapping[Entry, str]) -> PromptNames[str]:
+    """The names in a prompt, as `translate` is to find them: those that were announced nowhere else."""
+    names: PromptNames[str] = PromptNames()
+    for syntax, name, entry in meant:
+        handle = handle_of[entry]
+        if syntax == "a1111":
+            names.add(name, handle)
+        else:
+            names.add(handle, handle, aliases=(name,))
+    return names
 
 
 def files_of(text: str = "", **_: Any) -> str:

@@ -128,6 +128,15 @@ def test_the_prompt_node_reads_the_names_of_every_program(comfy, text, names):
     assert [line.split(" (")[0] for line in report.splitlines()] == (names or ["no embeddings are used"])
 
 
+def test_a_word_that_is_also_an_announced_name_stays_a_word(comfy):
+    embedding = made("<dog>", 2)
+    loanword.write(embedding, comfy.embeddings / "learned_embeds.bin", format="diffusers")
+    for text in ("<dog> with a dog", "embedding:dog with a dog, <dog>"):
+        (tokens,) = PROMPT(comfy.clip(), text).values[0][0][0]["l"]
+        found = [token.tolist() for token, _ in tokens if hasattr(token, "shape")]
+        assert found == rows(embedding) * (text.count("<dog>") + text.count("embedding:")), text
+
+
 def test_a_path_means_the_file_at_that_path_in_the_node_too(comfy):
     one, other = made("style", 1), made("style", 2)
     loanword.write(one, comfy.embeddings / "a/style.safetensors")
