@@ -45,6 +45,12 @@
         if (host && !host.dataset.mounted) mount(host);
     }
 
-    new MutationObserver(mountWhenThere).observe(document, {childList: true, subtree: true});
-    mountWhenThere();
+    // Hosts load these files in any order, all of them before the document is complete.
+    function begin() {
+        new MutationObserver(mountWhenThere).observe(document, {childList: true, subtree: true});
+        mountWhenThere();
+    }
+
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+    else begin();
 })(window.loanword = window.loanword || {});
