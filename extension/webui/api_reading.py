@@ -126,11 +126,12 @@ def preview(service: Service, _: Empty, embedding: str) -> Answer:
 def job_state(service: Service, _: Empty, job: str) -> JobState:
     """How far a job is."""
     found = service.jobs.get(job)
+    state, done = found.state, found.done  # before the outcomes: what has ended has them all
     folders = service.catalogue.around().folders
     outcomes = [_outcome(service, found, each, folders) for each in [*found.outcomes]]
     message = folders.without_paths(found.message)
-    ended = found.state != "running"
-    return JobState(found.kind, found.state, found.done, found.total, message, outcomes, ended and bool(found.written))
+    download = state != "running" and bool(found.written)
+    return JobState(found.kind, state, done, found.total, message, outcomes, download)
 
 
 def _encoder(values: dict[str, Any]) -> EncoderInside:

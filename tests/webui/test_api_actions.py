@@ -11,9 +11,12 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from api_server import files_below, serving_folder
+from loanword.converters.batch import Outcome
 from loanword.converters.containers.safetensors import save_safetensors
+from loanword.converters.finding import Found
 from loanword.converters.payload import Draft
 from loanword.embeddings.embedding import Embedding
+from loanword.extension.webui.jobs import Job
 from samples import L1, PAIR, L, lora_tensors, some
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -154,6 +157,22 @@ def test_a_job_is_cancelled_after_the_file_that_it_is_at(client):
     assert len(state["outcomes"]) == state["done"] < 500
     written = [output["name"] for outcome in state["outcomes"] for output in outcome["outputs"]]
     assert all(read(client, name)[0].vectors == {"clip_l": L1} for name in written)
+
+
+def test_a_job_that_is_said_to_be_done_has_all_of_its_outcomes(client):
+    job = Job("convert", outcomes=[Outcome(Found("a.pt"), "done")], done=1, total=2)
+    client.service.jobs._jobs[job.id] = job
+
+    class EndsMeanwhile(list):
+        def __iter__(self):
+            seen = [*super().__iter__()]
+            job.add(Outcome(Found("b.pt"), "done"))
+            job.state = "done"
+            return iter(seen)
+
+    job.outcomes = EndsMeanwhile(job.outcomes)
+    state = client.get(f"/jobs/{job.id}").json
+    assert (state["state"], state["done"], len(state["outcomes"])) == ("running", 1, 1)
 
 
 @pytest.mark.usefixtures("originals")
