@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import CannotWrite
@@ -37,6 +37,16 @@ class Crew:
                 raise CannotWrite(f"the executor takes no more work ({error}); call again with another one") from None
             self.replace()
             return self.submit(work, *arguments)
+
+    def muster(self) -> None:
+        """Raise CannotWrite where no worker of our own can even be started."""
+        if self._hired is None:
+            try:
+                self.submit(os.getpid).result()
+            except BrokenExecutor:
+                raise CannotWrite(
+                    'its processes cannot be started; call it below `if __name__ == "__main__":`, or with jobs=0'
+                ) from None
 
     def replace(self) -> None:
         """Go on with new workers: some have died, and take no more work."""

@@ -65,6 +65,7 @@ def _one_by_one(
     give_up: Callable[[Item, Exception], Answer],
 ) -> Iterator[tuple[Sequence[Item], Sequence[Answer]]]:
     """The same for chunks of which one cost a worker; takes them from `suspects`."""
+    crew.muster()
     while suspects:
         chunk = suspects.pop()
         for patience in range(_PATIENCE if len(chunk) == 1 else 1, 0, -1):

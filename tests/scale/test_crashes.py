@@ -85,6 +85,16 @@ def test_an_executor_that_broke_is_said_to_and_another_goes_on(collection, monke
     assert finished[-1] < 50, "what was done is not done again"
 
 
+def test_a_script_that_would_start_itself_again_and_again_is_told(collection):
+    code = f"import loanword; loanword.convert_many({str(collection)!r}, 'out', jobs=1)"
+    Path("script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "script.py"], env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert 'call it below `if __name__ == "__main__":`, or with jobs=0' in done.stderr
+
+
 @posix
 def test_killing_a_worker_of_the_pool_makes_no_difference(collection, monkeypatch):
     monkeypatch.setattr(intake, "CHUNK", 2)
