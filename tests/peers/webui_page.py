@@ -12,10 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "webui"))
 
-from webui.conftest import CHROMIUM, show_tab
+from conftest import CHROMIUM, show_tab
 
 WAIT_MS = 60_000
 
