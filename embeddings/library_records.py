@@ -86,7 +86,7 @@ def known_states(connection: sqlite3.Connection, folders: Sequence[str]) -> dict
     rows = connection.execute(
         f"SELECT path, size, modified_ns, preview, settled FROM files WHERE {below(len(folders))}", edges(folders)
     )
-    return {row[0]: row[1:] for row in rows.fetchall()}
+    return {path: (size, modified, preview, settled) for path, size, modified, preview, settled in rows}
 
 
 def put(connection: sqlite3.Connection, records: Iterable[Record]) -> None:

@@ -24,14 +24,16 @@ PATIENCE = 20.0
 """Seconds to wait for another process; its transactions take some hundredths."""
 _APPLICATION = 0x6C6F616E
 """Marks the file as loanword's ("loan")."""
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _DAMAGED = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
 """What is raised where text, numbers and tables are not what they were when they were written."""
 _SCHEMA = (
     """CREATE TABLE files (
-        id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
         preview INTEGER NOT NULL, settled INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL,
         format TEXT, container TEXT, pickled INTEGER NOT NULL, sha256 TEXT, file_name TEXT NOT NULL)""",
+    # All that a scan compares, so that it need not look at the table; `put` sees to it that each path is there once.
+    "CREATE INDEX states ON files (path, size, modified_ns, preview, settled)",
     """CREATE TABLE entries (
         file INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, base_model TEXT, tokens INTEGER,
         norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL,
