@@ -7,4 +7,4 @@ from pathlib import Path
 
 if (checkout := str(Path(__file__).resolve().parents[1] / "checkout")) not in sys.path:
     sys.path.insert(0, checkout)
-Generation = importlib.import_module("loanword.extension.webui.register").register()
+Generation = importlib.import_module("loanword.extension.webui.register").register(__file__)

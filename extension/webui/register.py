@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .callbacks import on
 from .generation import generation_script
 from .hosts.chooser import running_host
 from .infotext import name_once
@@ -48,10 +49,10 @@ _running: list[Running] = []
 """The one of this process, or none: modules outlive "Reload UI", scripts do not."""
 
 
-def register() -> type[Any] | None:
-    """Add loanword to the WebUI that calls this; returns the script class that the WebUI has to find."""
+def register(script: str = __file__) -> type[Any] | None:
+    """Add loanword to the WebUI that runs `script`; returns the script class that the WebUI has to find there."""
     _stop()
-    return _guarded("the extension", _start, None)
+    return _guarded("the extension", partial(_start, script), None)
 
 
 def running() -> Running | None:
@@ -59,16 +60,15 @@ def running() -> Running | None:
     return _running[0] if _running else None
 
 
-def _start() -> type[Any] | None:
-    script_callbacks: Any = importlib.import_module("modules.script_callbacks")
+def _start(script: str) -> type[Any] | None:
     host = running_host()
     here = Running(host, Registration(host), Patches())
     _running.append(here)
-    script_callbacks.on_script_unloaded(_stop)
-    script_callbacks.on_ui_settings(partial(_guarded, "the settings", add_settings, None))
-    script_callbacks.on_ui_tabs(partial(_guarded, "the tab", partial(_tabs, host), []))
-    script_callbacks.on_model_loaded(partial(_filled, here))
-    script_callbacks.on_app_started(partial(_mounted, host))
+    on("script_unloaded", _stop, script)
+    on("ui_settings", partial(_guarded, "the settings", add_settings, None), script)
+    on("ui_tabs", partial(_guarded, "the tab", partial(_tabs, host), []), script)
+    on("model_loaded", partial(_filled, here), script)
+    on("app_started", partial(_mounted, host), script)
     _guarded("making embeddings work in prompts", partial(_take_part, here), None)
     return _guarded("the script around generations", partial(generation_script, host, here.registration), None)
 
