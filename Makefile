@@ -66,7 +66,7 @@ test-gradio-%:
 	$(call where_there_is,$(python_of_gradio_$*),run-gradio-$*)
 
 run-gradio-%: .venv-gradio-%/ready
-	.venv-gradio-$*/bin/python -m pytest $(PYTEST_ARGS) tests/webui
+	.venv-gradio-$*/bin/python -m pytest $(PYTEST_ARGS) --dist loadscope tests/webui
 
 lint: .venv/ready
 	$(py) -m ruff check
