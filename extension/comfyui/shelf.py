@@ -84,7 +84,10 @@ class Shelf:
 
     def at_path(self, spelling: str) -> IndexedFile | None:
         """The file that ComfyUI itself would open for `spelling`."""
-        return self.contents.spellings.get(_normal(spelling))
+        found = self.contents.spellings.get(_normal(spelling))
+        if found is not None and not os.path.exists(found.path):
+            found = self.refresh().spellings.get(_normal(spelling))
+        return found
 
     def named(self, name: str) -> Entry | None:
         """What a single name stands for, written in any way: its case, `<name>`, with a suffix or folders."""
@@ -93,10 +96,10 @@ class Shelf:
 
     def longest(self, text: str) -> tuple[Entry, int] | None:
         """The longest name that `text` begins with, and where it ends."""
-        for reference in self.contents.names.references(_PREFIX + text)[:1]:
-            if reference.start == 0 and reference.value is not None:
-                return reference.value, reference.end - len(_PREFIX)
-        return None
+        found = _longest(self.contents, text)
+        if found is not None and not os.path.exists(found[0].path):
+            found = _longest(self.refresh(), text)
+        return found
 
     def _renewed(self) -> Contents:
         scan = self._library.scan((*self._folders, *self._models))
@@ -120,6 +123,13 @@ def whole(file: IndexedFile) -> Entry:
     """All the embeddings of a file, under its name."""
     stem = os.path.splitext(os.path.basename(file.path))[0]
     return Entry(stem, file.path, tuple(range(len(file.embeddings))))
+
+
+def _longest(contents: Contents, text: str) -> tuple[Entry, int] | None:
+    for reference in contents.names.references(_PREFIX + text)[:1]:
+        if reference.start == 0 and reference.value is not None:
+            return reference.value, reference.end - len(_PREFIX)
+    return None
 
 
 def _best_first(files: Iterable[IndexedFile]) -> list[IndexedFile]:

@@ -155,6 +155,16 @@ def test_a_file_is_noticed_when_it_comes_changes_and_goes(comfy):
     assert comfy.vectors("embedding:late comer") == []
 
 
+def test_a_file_that_takes_anothers_place_is_used_at_once(comfy):
+    first, second = made("style", 1), made("style", 3)
+    loanword.write(first, comfy.embeddings / "style.safetensors")
+    assert comfy.vectors("embedding:style") == rows(first)
+    (comfy.embeddings / "style.safetensors").unlink()
+    loanword.write(second, comfy.embeddings / "style.pt")
+    assert comfy.vectors("embedding:style") == rows(second)
+    assert comfy.said() == []
+
+
 def test_where_nothing_fits_the_sequence_is_as_comfyui_makes_it_without_a_word(comfy):
     loanword.write(made("style", 3), comfy.embeddings / "style.safetensors")
     (sequence,) = comfy.clip(SD2).tokenize("a embedding:style here")["h"]
