@@ -178,7 +178,7 @@ def compare(base, folder, reference, files, hooks):
             f"{base}: {os.path.relpath(path, folder)}: {embedding.name!r}",
             difference(ours, theirs),
             difference(theirs, nothing),
-            reads_it=difference(alone, theirs) <= TOLERANCE,
+            reads_it=difference(alone, theirs) <= TOLERANCE and len(loanword.read_all(path)) == 1,
             kept=difference(encoded(clip, prompt.format("embedding:twin")), alone) == 0,
         )
         os.unlink(twin)
@@ -202,7 +202,7 @@ class Compared:
     moved: float
     """What it makes of a prompt without it."""
     reads_it: bool
-    """Whether ComfyUI reads the file rightly by itself."""
+    """Whether ComfyUI reads the file rightly by itself; of several embeddings it takes the first for all."""
     kept: bool
     """Whether it is the same to the bit with loanword, called by its file."""
 
