@@ -30,7 +30,7 @@ FINDINGS = {
         Finding("infinite", "infinite numbers", "Some numbers are infinite; images made with it will be broken."),
         Finding("zeros", "zeros", "Some vectors are all zeros, which were never trained and only take up tokens."),
         Finding("odd-norms", "odd norms", "Some vectors are longer or shorter than any trained word."),
-        Finding("duplicate", "duplicate", "Another file has exactly the same vectors; one of them is enough."),
+        Finding("duplicate", "duplicate", "Another embedding has exactly the same vectors; one of them is enough."),
         Finding("collision", "name collision", "Another embedding has the same name; programs use only one of them."),
     )
 }

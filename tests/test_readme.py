@@ -30,7 +30,10 @@ def library(tmp_path, monkeypatch):
     loanword.write(badhand, "badhandv4.pt")
     loanword.write(badhand, "embeddings/badhandv4.pt")
     loanword.write(loanword.Embedding("neon", samples.PAIR), "embeddings/sdxl/neon.safetensors")
-    words = [loanword.Embedding(name, {"clip_l": samples.some(1)}) for name in ("<cat>", "<dog>")]
+    words = [
+        loanword.Embedding(name, {"clip_l": samples.some(2).rows(row, row + 1)})
+        for row, name in enumerate(("<cat>", "<dog>"))
+    ]
     loanword.write(words, "embeddings/two-words.safetensors", format="diffusers")
     save = container_named("safetensors").save
     Path("pixelart.safetensors").write_bytes(save(Draft(samples.lora_tensors())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def rows_of(files: Iterable[IndexedFile]) -> list[tuple[str, ...]]:
             model = BASE_MODELS[each.base_model].title if each.base_model else "base model unknown"
             counts[model, file.message] += 1
         if not file.embeddings:
-            counts[f"no embedding: {file.kind}", "-"] += 1
+            counts[file.kind.replace("-", " "), "-"] += 1
     return [(str(count), *what) for what, count in counts.most_common()]
 
 
@@ -55,9 +56,10 @@ def alike(finding: str, groups: Iterable[Sequence[Row]]) -> Iterator[tuple[str, 
 
 def tell(found: Iterable[tuple[str, str, str]]) -> None:
     """Each label and reason once, and below it the files it holds for, on standard error."""
+    here = os.path.join(os.getcwd(), "")
     by_label: dict[str, list[tuple[str, str]]] = {}
     for label, reason, path in found:
-        by_label.setdefault(label, []).append((reason, path))
+        by_label.setdefault(label, []).append((reason, path.removeprefix(here)))
     for label, reasons in by_label.items():
         notes(label, reasons)
 
