@@ -3,7 +3,7 @@
 #   make demo     sample files in every format, converted for every program; embeddings in a pipeline
 #                 (MODEL=PATH: in a real SDXL model instead of a tiny random one)
 #   make test     everything that CI runs
-#   make bench    speed, as ratios to torch, safetensors and diffusers
+#   make bench    speed, as ratios to torch, safetensors, diffusers and walking the folders
 #   make lint     ruff, pyright
 #   make fuzz     the readers under atheris, for FUZZ_SECONDS
 #
@@ -73,7 +73,11 @@ lint: .venv/ready
 	$(py) -m ruff format --check
 	$(py) -m pyright --pythonpath $(py)
 
-bench: bench-converters bench-loader
+bench: bench-converters bench-library bench-many bench-loader bench-webui_start
+
+bench-webui_start: .venv-gradio-3.41.2/ready .venv-gradio-4.40.0/ready
+	.venv-gradio-3.41.2/bin/python benchmarks/webui_start.py
+	.venv-gradio-4.40.0/bin/python benchmarks/webui_start.py
 
 bench-%: .venv/ready
 	$(py) benchmarks/$*.py
