@@ -1,8 +1,7 @@
-"""A corpus of hostile files, which a generator beside the project makes: each gets the verdict of its manifest.
+"""A corpus of hostile files: each gets the verdict of its manifest.
 
-LOANWORD_HOSTILE is the path of the generator; LOANWORD_HOSTILE_HEAVY=1 adds its largest files. The files are read in
-processes of their own, with an audit hook as the oracle for what reading does, and with torch and safetensors as the
-oracles for what is read.
+LOANWORD_HOSTILE_HEAVY=1 adds its largest files. The files are read in processes of their own, with an audit hook as the
+oracle for what reading does, and with torch and safetensors as the oracles for what is read.
 """
 
 import hashlib
@@ -16,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_corpus import make_corpus, needs_generator
 
-GENERATOR = os.environ.get("LOANWORD_HOSTILE")
 HEAVY = os.environ.get("LOANWORD_HOSTILE_HEAVY") == "1"
 pytestmark = [
-    pytest.mark.skipif(not GENERATOR, reason="LOANWORD_HOSTILE names no generator of hostile files"),
+    needs_generator,
     pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured as Linux tells it"),
 ]
 CLASSES = (
@@ -38,8 +37,6 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent / "c
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """The manifest's entries with what reading each of them gave; made once, however many processes run the tests."""
-    pytest.importorskip("torch")
-    pytest.importorskip("PIL")
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -59,10 +56,7 @@ def report(tmp_path_factory):
 
 
 def made_report(folder):
-    light = [] if HEAVY else ["--no-heavy"]
-    command = [sys.executable, GENERATOR, str(folder), "--markers", str(folder / "markers"), *light]
-    subprocess.run(command, check=True, capture_output=True, timeout=500)
-    entries = json.loads((folder / "manifest.json").read_text())["entries"]
+    entries = make_corpus(folder, folder / "markers", heavy=HEAVY)
     files = [str(folder / entry["file"]) for entry in entries if entry["file"]]
     results = {}
     children = [child(folder, files[number::CHILDREN]) for number in range(CHILDREN)]

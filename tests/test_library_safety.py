@@ -13,12 +13,12 @@ from pathlib import Path
 
 import loanword
 import pytest
+from hostile_corpus import make_corpus, needs_generator
 from loanword.converters.indexing import open_library
 from loanword.embeddings import library_store
 from loanword.embeddings.library import MEMORY
 
 ROOT = Path(loanword.__file__).parent
-GENERATOR = os.environ.get("LOANWORD_HOSTILE")
 FILES = 40
 
 
@@ -234,11 +234,10 @@ def test_where_another_process_never_lets_go_the_index_is_kept_in_memory(folder,
     other.close()
 
 
-@pytest.mark.skipif(not GENERATOR, reason="LOANWORD_HOSTILE names no generator of hostile files")
+@needs_generator
 def test_hostile_files_are_told_apart_and_nothing_in_them_runs(tmp_path, index):
     corpus, markers = tmp_path / "corpus", tmp_path / "markers"
-    command = [sys.executable, GENERATOR, str(corpus), "--markers", str(markers), "--no-heavy"]
-    subprocess.run(command, check=True, capture_output=True, timeout=500)
+    make_corpus(corpus, markers)
     process = scanning(str(corpus), index, "--json")
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in err

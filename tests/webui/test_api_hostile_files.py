@@ -1,35 +1,24 @@
-"""A folder of hostile files, which a generator beside the project makes: listed for what they are, and nothing runs.
-
-LOANWORD_HOSTILE is the path of the generator.
-"""
+"""A folder of hostile files: listed for what they are, and nothing runs."""
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
-pytest.importorskip("torch")
 
 from api_server import serving_folder
+from hostile_corpus import make_corpus, needs_generator
 
-GENERATOR = os.environ.get("LOANWORD_HOSTILE")
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.skipif(not GENERATOR, reason="LOANWORD_HOSTILE names no generator of hostile files"),
-]
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), needs_generator]
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """The folder, and the manifest's entries by file."""
     top = tmp_path_factory.mktemp("hostile")
-    command = [sys.executable, GENERATOR, str(top / "embeddings"), "--markers", str(top / "markers"), "--no-heavy"]
-    subprocess.run(command, check=True, capture_output=True, timeout=500)
-    entries = json.loads((top / "embeddings" / "manifest.json").read_text())["entries"]
+    entries = make_corpus(top / "embeddings", top / "markers")
     yield top, {entry["file"]: entry for entry in entries if entry["file"]}
     assert os.listdir(top / "markers") == []
 
