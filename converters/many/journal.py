@@ -146,6 +146,13 @@ class Journal:
 
     def _open(self, settings: str, *, resume: bool) -> None:
         self._database = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(settings, resume=resume)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _prepare(self, settings: str, *, resume: bool) -> None:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -8192"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("BEGIN IMMEDIATE")
@@ -158,7 +165,6 @@ class Journal:
             self._database.execute("INSERT INTO run VALUES (?, ?, 0)", (_VERSION, settings))
         version, known, self.begun = self._database.execute("SELECT version, settings, begun FROM run").fetchone()
         if (version, known) != (_VERSION, settings):
-            self._database.close()
             raise CannotWrite(
                 f"{self.path}: is of an interrupted conversion with other settings; finish that, or begin anew"
             )
