@@ -1,5 +1,6 @@
 """Who may use the API: the host's own users, this server's own pages, and nobody who was sent here by another site."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -101,8 +102,18 @@ def test_a_login_of_the_page_reads_but_does_not_change(tmp_path, cookie):
         assert known.but(X_Loanword_Token=client.service.token).post("/report", {"prompt": "x"}).status == 200
 
 
-def test_logging_in_to_real_gradio_lets_one_read(tmp_path):
-    gradio = pytest.importorskip("gradio")
+@pytest.fixture
+def gradio():
+    """The library, with an event loop: where there is none, it makes one and leaves it open."""
+    library = pytest.importorskip("gradio")
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield library
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def test_logging_in_to_real_gradio_lets_one_read(tmp_path, gradio):
     with gradio.Blocks() as blocks:
         gradio.HTML("page")
     blocks.auth = [("me", "pass")]
