@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .folder_changes import FolderChanges
+from .hosts.databases import forget_times
 from .loading import ANY_WIDTH, Loading
 from .lora_bundles import LoraBundles
 from .opening import take_over_opening
@@ -75,7 +76,7 @@ class Registration:
             if folder not in database.embedding_dirs and os.path.isdir(folder):
                 database.add_embedding_dir(folder)
         if not kind.lists_only and self._is_stale(database):
-            _forget_times(database)
+            forget_times(database)
         result = original(database, *args, **kwargs)
         changes = self._folders.setdefault(database, FolderChanges())
         changes.remember(database.embedding_dirs)
@@ -93,12 +94,6 @@ class Registration:
         with self.host.unless_generating() as idle:
             if idle:
                 self.before_generation()
-
-
-def _forget_times(database: Any) -> None:
-    """Have the host think that its folders changed: how it is told to load whatever version it is."""
-    for folder in database.embedding_dirs.values():
-        folder.mtime = None
 
 
 def _is_of_another_model(database: Any, host: Host) -> bool:

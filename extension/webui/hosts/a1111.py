@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..settings import PREFIX, SETTINGS, listed
 from ..usable import CONTAINERS_OF_HOSTS, READ_BY_HOSTS
-from .databases import A1111_DATABASE
+from .databases import A1111_DATABASE, forget_times
 from .host import Access
 from .token_tables import tables_of
 
@@ -90,8 +90,7 @@ class A1111:
         for database in self.page_databases():
             database.load_textual_inversion_embeddings(force_reload=True, sync_with_sd_model=False)
         for database in self.live_databases() if self.model() is not None else ():
-            for folder in database.embedding_dirs.values():
-                folder.mtime = None
+            forget_times(database)
             database.load_textual_inversion_embeddings()
 
     def lora_file(self, name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,3 +24,9 @@ A1111_DATABASE = DatabaseKind("modules.textual_inversion.textual_inversion")
 FORGE_PAGE = DatabaseKind("modules.textual_inversion.textual_inversion", lists_only=True)
 FORGE_ENGINE = DatabaseKind("backend.text_processing.textual_inversion", takes_model=False)
 SDNEXT_DATABASE = DatabaseKind("modules.textual_inversion", opens_all_at_once=True)
+
+
+def forget_times(database: Any) -> None:
+    """Have the host think that its folders changed: how it is told to load whatever version it is."""
+    for folder in database.embedding_dirs.values():
+        folder.mtime = None
