@@ -5,6 +5,7 @@
 
 Every run is a process of its own (and its workers), over .pt files of 8 x 768 float32 as AUTOMATIC1111 saves them, in
 a warm cache. Throughput is that of the fastest of some alternating rounds, start of the workers and report included.
+Outputs are deleted at the end only: file systems are slow to use the place of what was deleted a moment ago.
 Memory is the most that the process and its workers held together. Where moto and s3fs are installed, the same is done
 from S3 to S3, to count requests and the processor time they take.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -97,8 +97,6 @@ def run(sources: list[str], jobs: int, folder: Path, out: str | None = None, **e
     known = {**os.environ, "PYTHONPATH": str(ROOT / "checkout"), "OMP_NUM_THREADS": "1", **environment}
     known.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, env=known, stdout=subprocess.PIPE, text=True, check=True)
-    if out is None:
-        shutil.rmtree(place)
     return Run(**json.loads(done.stdout))
 
 
