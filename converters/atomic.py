@@ -64,19 +64,26 @@ class AlreadyThere(CannotWrite):
 
 
 def write_atomic(
-    path: Path, content: bytes, *, overwrite: bool, check: Callable[[bytes], None], durable: bool = True
+    path: Path,
+    content: bytes,
+    *,
+    overwrite: bool,
+    check: Callable[[bytes], None],
+    durable: bool = True,
+    looked: bool = False,
 ) -> None:
     """Write `content` to `path`; `check` gets what was read back and raises if it is not right.
 
     Missing folders are made. Raises CannotWrite, naming the path, where something is there (AlreadyThere; with
     `overwrite`: something other than a regular file; links are not followed) or the system refuses; and whatever
     `check` raises. A file that replaces another has its permissions, and belongs to whoever writes it. Behind a URL
-    the store vouches for the bytes (requests carry checksums), so there `check` gets what is about to be sent.
+    the store vouches for the bytes (requests carry checksums), so there `check` gets what is about to be sent; and it
+    is asked what it has first, unless the caller has `looked`.
     """
     if is_url(target := os.fspath(path)):
         check(content)
         try:
-            write_remote(target, content, overwrite=overwrite)
+            write_remote(target, content, overwrite=overwrite, looked=looked)
         except FileExistsError:
             raise AlreadyThere(f"{target}: {_REASONS[errno.EEXIST]}") from None
         return

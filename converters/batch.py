@@ -63,7 +63,7 @@ class Conversion:
         if self.overwrite:
             keep_originals(files, folder)
         if not self.dry_run:
-            self.written += put(files, folder, overwrite=self.overwrite, durable=False)
+            self.written += put(files, folder, overwrite=self.overwrite, durable=False, looked=True)
         warnings = tuple(dict.fromkeys(each for file in files for one in file.embeddings for each in one.warnings))
         return Outcome(found, "done", paths, warnings=warnings)
 

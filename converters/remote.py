@@ -97,8 +97,12 @@ def fetch(url: str, size: int | None = None) -> bytes | Ranges:
         raise Unreadable(f"cannot be read ({_reason(error)})", url) from None
 
 
-def write(url: str, content: bytes, *, overwrite: bool) -> None:
-    """Write a file whole or not at all; raises FileExistsError where something is there, and CannotWrite."""
+def write(url: str, content: bytes, *, overwrite: bool, looked: bool = False) -> None:
+    """Write a file whole or not at all; raises FileExistsError where something is there, and CannotWrite.
+
+    A store is told to write only where nothing is. Some ignore that, so they are asked first, unless `looked` says that
+    the caller has done so.
+    """
     scheme = scheme_of(url)
     if scheme in _READ_ONLY:
         raise CannotWrite(f"{url}: {scheme}:// is only read from; write into a folder, or to s3://, gs:// and the like")
@@ -108,6 +112,8 @@ def write(url: str, content: bytes, *, overwrite: bool) -> None:
             _write_and_rename(store, path, content, overwrite=overwrite)
         elif overwrite:
             store.pipe_file(path, content)
+        elif not looked and store.exists(path):
+            raise FileExistsError(url)
         else:
             store.pipe_file(path, content, mode="create")
     except FileExistsError:

@@ -190,19 +190,21 @@ def _is_from(embedding: Embedding, path: str) -> bool:
     return os.path.exists(path) and os.path.exists(origin) and os.path.samefile(path, origin)
 
 
-def put(files: Sequence[Rendered], folder: str, *, overwrite: bool, durable: bool) -> list[str]:
-    """Write all files or none: where one fails, those that were new are taken back."""
+def put(files: Sequence[Rendered], folder: str, *, overwrite: bool, durable: bool, looked: bool = False) -> list[str]:
+    """Write all files or none: where one fails, those that were new are taken back.
+
+    `looked` says that the caller has seen that nothing is there.
+    """
     paths = [joined(folder, file.name) for file in files]
-    if not overwrite and len(files) > 1:
+    if not (overwrite or looked) and len(files) > 1:
         for path in paths:
             if is_there(path):
                 raise AlreadyThere(f"{path}: is already there; allow overwriting, or write elsewhere")
     written: list[str] = []
     try:
         for path, file in zip(paths, files, strict=True):
-            write_atomic(
-                path, file.content, overwrite=overwrite, check=functools.partial(_check, file), durable=durable
-            )
+            check = functools.partial(_check, file)
+            write_atomic(path, file.content, overwrite=overwrite, check=check, durable=durable, looked=looked)
             written.append(path)
     except LoanwordError:
         if not overwrite:

@@ -104,10 +104,10 @@ def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
     """Write the files where nothing else is, and say how that went: "written", "same" or "taken"."""
     if order.overwrite:
         keep_originals(files, folder)
-    elif not (order.fresh or is_url(folder)) and any(is_there(joined(folder, file.name)) for file in files):
+    elif not order.fresh and any(is_there(joined(folder, file.name)) for file in files):
         return _completed(files, folder)
     try:
-        put(files, folder, overwrite=order.overwrite, durable=False)
+        put(files, folder, overwrite=order.overwrite, durable=False, looked=True)
     except AlreadyThere:
         return _completed(files, folder)
     return "written"
@@ -119,7 +119,7 @@ def _completed(files: Sequence[Rendered], folder: str) -> str:
     if any(not holds(joined(folder, file.name), file.content) for file in files if file not in missing):
         return "taken"
     try:
-        put(missing, folder, overwrite=False, durable=False)
+        put(missing, folder, overwrite=False, durable=False, looked=True)
     except AlreadyThere:
         return "taken"
     return "written" if missing else "same"

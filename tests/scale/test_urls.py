@@ -3,11 +3,13 @@
 import sys
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import loanword
 import pytest
 from click.testing import CliRunner
 from loanword.__main__ import main
+from loanword.converters import remote
 from loanword.converters.finding import find
 from loanword.converters.places import folder_of, is_url, joined, name_of
 from scale.collection import contents, embedding, make, rows
@@ -166,6 +168,37 @@ def test_other_file_systems_get_files_under_a_temporary_name_first(tmp_path):
     loanword.write(embedding("cat", 3), url, overwrite=True)
     assert loanword.read(tmp_path / "out/cat.pt") == embedding("cat", 3)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["cat.pt"]
+
+
+@pytest.fixture
+def careless(monkeypatch):
+    """A store that writes over what is there though it was asked not to, as some servers of the S3 protocol do."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Careless(MemoryFileSystem):
+        protocol = "careless"
+        store: ClassVar = {}
+        pseudo_dirs: ClassVar = [""]
+
+        def pipe_file(self, path, value, mode="overwrite", **_):
+            super().pipe_file(path, value)
+
+    fsspec.register_implementation("careless", Careless, clobber=True)
+    monkeypatch.setattr(remote, "_WRITTEN_AT_ONCE", remote._WRITTEN_AT_ONCE | {"careless"})
+    return fsspec.filesystem("careless")
+
+
+def test_a_store_that_ignores_conditions_loses_nothing_either(careless, tmp_path):
+    for number in range(3):
+        loanword.write(embedding(f"style-{number}", number), tmp_path / f"in/style-{number}.pt")
+    careless.pipe_file("careless://out/style-0.safetensors", b"somebody's")
+    with pytest.raises(loanword.CannotWrite, match="is already there"):
+        loanword.convert(tmp_path / "in/style-0.pt", "careless://out")
+    totals = loanword.convert_many(tmp_path / "in", "careless://out", jobs=0, journal=tmp_path / "journal")
+    assert (totals.converted, totals.skipped) == (2, 1)
+    again = loanword.convert_many(tmp_path / "in", "careless://out", jobs=0, journal=tmp_path / "journal")
+    assert (again.identical, again.skipped) == (2, 1)
+    assert careless.cat_file("careless://out/style-0.safetensors") == b"somebody's"
 
 
 @pytest.mark.usefixtures("memory")
