@@ -66,15 +66,15 @@ def _files(folder: bytes, endings: frozenset[bytes], folders: list[bytes], found
             name = entry.name
             if name[0] == _DOT:
                 continue
-            if name[name.rfind(b".") :].lower() in endings and entry.is_file():
-                try:
+            try:
+                if name[name.rfind(b".") :].lower() in endings and entry.is_file():
                     status = entry.stat()
-                except FileNotFoundError:  # removed meanwhile
-                    continue
-                found[entry.path] = (status.st_size, status.st_mtime_ns, 0, 1)
-                names.append(name)
-            elif entry.is_dir():
-                folders.append(entry.path)
+                    found[entry.path] = (status.st_size, status.st_mtime_ns, 0, 1)
+                    names.append(name)
+                elif entry.is_dir():
+                    folders.append(entry.path)
+            except OSError:  # removed meanwhile, or a link to itself: nothing that the others have to suffer for
+                continue
     return names
 
 

@@ -183,6 +183,15 @@ def test_links_to_folders_are_followed_without_circles(library, folder, tmp_path
     assert scan.unlistable == ()
 
 
+def test_a_link_to_itself_hides_no_other_file(library, folder):
+    paths = [save(folder / f"{number}.pt") for number in range(8)]
+    (folder / "loop.pt").symlink_to("loop.pt")
+    (folder / "loop").symlink_to("loop")
+    scan = library.scan([str(folder)])
+    assert len(scan.added) == len(paths)
+    assert scan.unlistable == ()
+
+
 def test_what_is_no_regular_file_is_left_alone(library, folder):
     os.mkfifo(folder / "pipe.pt")
     with socket.socket(socket.AF_UNIX) as listener:
