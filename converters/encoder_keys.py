@@ -93,8 +93,8 @@ def _encoder(label: str, spelling: str, width: int, conventions: Mapping[tuple[s
     needed = widths_of(spelling)
     if not needed:
         raise MalformedEmbedding(f"{label!r} names no known text encoder; rename the tensor to one's key")
-    takes = [f"{encoder.title} takes {each}" for each in needed if (encoder := encoder_spelled(spelling, each))]
-    raise MalformedEmbedding(f"{label} is {width} wide, {', '.join(takes)}")
+    right = [f"{each} ({encoder.title})" for each in needed if (encoder := encoder_spelled(spelling, each))]
+    raise MalformedEmbedding(f"{label} is {width} wide, it should be {', '.join(right)}")
 
 
 def _oddities(vectors: Mapping[str, Vectors], output_vectors: Mapping[str, Vectors], twins: list[str]) -> list[str]:

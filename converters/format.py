@@ -78,7 +78,7 @@ def recognised(payload: Payload) -> Format:
     if len(claims) == 1:
         return claims[0]
     if claims:
-        both = " and ".join(sorted(row.key for row in claims))
+        both = " + ".join(sorted(row.key for row in claims))
         raise UnrecognisedFormat(f"is laid out as {both} at once, which programs read differently; take one out")
     raise UnrecognisedFormat("no known program writes embeddings like this; if it is one, please report this file")
 

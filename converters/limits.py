@@ -46,7 +46,7 @@ def one_encoder(embedding: Embedding, title: str, instead: str = "format comfyui
     """Key and vectors of the encoder, where there is one."""
     vectors = input_vectors(embedding, title)
     if len(vectors) != 1:
-        has = f"{quoted(embedding)} has vectors for {' and '.join(vectors)}"
+        has = f"{quoted(embedding)} has vectors for {' + '.join(vectors)}"
         raise CannotWrite(f"{has}, which {title} cannot hold together; write {instead}")
     return next(iter(vectors.items()))
 
@@ -55,8 +55,8 @@ def just(embedding: Embedding, title: str, *choices: tuple[str, ...]) -> Mapping
     """The vectors, where they are for one of the `choices` of encoders."""
     vectors = input_vectors(embedding, title)
     if tuple(vectors) not in choices:
-        has = f"{quoted(embedding)} has vectors for {' and '.join(vectors)}"
-        takes = ", or ".join(" and ".join(choice) for choice in choices)
+        has = f"{quoted(embedding)} has vectors for {' + '.join(vectors)}"
+        takes = ", ".join(" + ".join(choice) for choice in choices)
         raise CannotWrite(f"{has}, which {title} cannot hold; it holds those for {takes}")
     return vectors
 
@@ -83,7 +83,7 @@ def one_dtype(embedding: Embedding, title: str) -> str:
     """The dtype, where every encoder's vectors have the same."""
     dtypes = {vectors.dtype for vectors in embedding.vectors.values()}
     if len(dtypes) != 1:
-        listed = " and ".join(sorted(dtypes))
+        listed = ", ".join(sorted(dtypes))
         raise CannotWrite(f"{quoted(embedding)} has vectors of {listed}, {title} holds those of one dtype; name one")
     return dtypes.pop()
 

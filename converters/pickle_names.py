@@ -90,7 +90,7 @@ def _bytes(arguments: Arguments) -> bytes:
     if len(arguments) == 2:
         return _encoded(arguments)
     if len(arguments) > 1 or not all(type(content) is bytes for content in arguments):
-        raise misused("bytes")
+        raise misused("a bytes object")
     return b"".join(arguments)
 
 
@@ -101,7 +101,7 @@ def _encoded(arguments: Arguments) -> bytes:
     try:
         return arguments[0].encode("latin1")
     except UnicodeEncodeError:
-        raise misused("bytes") from None
+        raise misused("a bytes object") from None
 
 
 def _path(arguments: Arguments) -> str:

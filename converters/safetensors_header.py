@@ -135,8 +135,8 @@ def entry_of(name: str, entry: dict[str, Any]) -> tuple[str, tuple[int, ...], in
     for length in shape:
         bits *= length
     if bits != 8 * (end - begin):
-        taken = "more" if bits > 8 * (end - begin) else "fewer"
-        raise Damaged(f"{quoted(name)} has {end - begin} bytes, its shape takes {taken}; download it again")
+        taken = "its shape takes more" if bits > 8 * (end - begin) else "its shape takes fewer"
+        raise Damaged(f"{quoted(name)} has {end - begin} bytes, {taken}; download it again")
     return dtype, shape, begin, end
 
 

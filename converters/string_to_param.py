@@ -122,7 +122,7 @@ def without_letters(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _facts_beside(tree: Mapping[Any, Any]) -> dict[str, Any]:
     """What stands beside `string_to_param`; raises MalformedEmbedding where that is vectors too."""
     if rivals := SPELLINGS.intersection(tree):
-        listed = " and ".join(sorted(rivals))
+        listed = ", ".join(sorted(rivals))
         raise MalformedEmbedding(f"has vectors in {PARAM} and in {listed}, programs read either; take one out")
     return {key: value for key, value in tree.items() if type(key) is str and key not in _STRUCTURE}
 

@@ -115,7 +115,7 @@ def build(embeddings: Sequence[Embedding], format_key: str, title: str, shape: S
         hints |= encoder_hint({encoder: vectors})
         tree[embedding.name] = Tensor(vectors.dtype, _shaped(embedding, vectors, title, shape), vectors.tobytes)
     if len({TEXT_ENCODERS[encoder].width for encoder in encoders}) < len(encoders):
-        keys = " and ".join(sorted(encoders))
+        keys = ", ".join(sorted(encoders))
         raise CannotWrite(f"{title} tells text encoders by width, {keys} have the same; write a file for each")
     return read_as(format_key, Draft(tree, hints))
 

@@ -61,5 +61,5 @@ def is_plain(value: object) -> bool:
 def kind_of(value: Tree) -> str:
     """What a part of a tree is, for messages."""
     if value in ({}, [], (), ""):
-        return "empty"
+        return "an empty value"
     return "a tensor" if type(value) is Tensor else f"of type {type(value).__name__}"

@@ -75,11 +75,9 @@ def _parsed(text: str, path: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise Damaged(
-            f"no YAML: {error.problem or 'it cannot be read'}{where}; correct it, or leave it out", path
-        ) from None
+        mark, problem = error.problem_mark, error.problem or "it cannot be read"
+        where = f"{problem} in line {mark.line + 1}" if mark else problem
+        raise Damaged(f"no YAML: {where}; correct it, or leave it out", path) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Damaged(f"no YAML ({type(error).__name__}); correct it, or leave it out", path) from None
 

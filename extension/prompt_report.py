@@ -94,17 +94,22 @@ def _mention_sentence(mention: Mention[Value], *, counted: bool) -> str:
         return (
             f"{known.name} has {known.tokens} vectors, and a part of a prompt has room for {PART}; it cannot be used."
         )
-    weight = "" if place.weight == 1 else f" with weight {place.weight:.4g}"
-    part = f", in part {place.part}" if counted and place.part > 1 else ""
-    return f"{known.name} is used{weight}; it takes {known.tokens} token{'s' if known.tokens > 1 else ''}{part}."
+    clauses = [
+        f"{known.name} is used" if place.weight == 1 else f"{known.name} is used with weight {place.weight:.4g}",
+        "it takes 1 token" if known.tokens == 1 else f"it takes {known.tokens} tokens",
+        *([f"it is in part {place.part}"] if counted and place.part > 1 else []),
+    ]
+    return f"{'; '.join(clauses)}."
 
 
 def _unknown_sentence(unknown: Unknown) -> str:
-    meant = f"; did you mean {' or '.join(unknown.nearest)}?" if unknown.nearest else "."
-    return f"No embedding is called {unknown.name}{meant}"
+    if not unknown.nearest:
+        return f"No embedding is called {unknown.name}."
+    return f"No embedding is called {unknown.name}; did you mean {', '.join(unknown.nearest)}?"
 
 
 def _budget_sentence(layout: Layout) -> str:
-    parts = "one part" if layout.parts == 1 else f"{layout.parts} parts"
-    tokens = "1 token" if layout.tokens == 1 else f"{layout.tokens} tokens"
-    return f"The prompt takes {tokens} of the {layout.parts * PART} in {parts}."
+    tokens, room = layout.tokens, layout.parts * PART
+    if layout.parts == 1:
+        return f"The prompt takes {tokens} of the {room} tokens in one part."
+    return f"The prompt takes {tokens} of the {room} tokens in {layout.parts} parts."

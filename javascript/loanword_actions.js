@@ -121,7 +121,7 @@
     const programField = (session) => loanword.field(loanword.say("Program"),
         loanword.choice(titled(session.programs), session.default_program, {name: "program"}));
 
-    const titled = (rows) => rows.map(({key, title}) => [key, loanword.say(title)]);
+    const titled = (rows) => rows.map(({key, title}) => [key, loanword.told(title)]);
 
     const none = (text) => loanword.make("p", {class: "second"}, text);
 
@@ -139,10 +139,10 @@
 
     function uploadLine({file, message, embeddings}) {
         const names = embeddings.map((each) => `${loanword.visible(each.name)} (${[
-            each.base_model && each.base_model.title, loanword.tokensTitle({kind: "embedding", ...each}),
+            each.base_model && loanword.told(each.base_model.title), loanword.tokensTitle({kind: "embedding", ...each}),
         ].filter(Boolean).join(", ")})`);
         return loanword.make("li", {},
-            loanword.make("strong", {}, loanword.visible(file)), " ", loanword.make("span", {}, loanword.say(message)),
+            loanword.make("strong", {}, loanword.visible(file)), " ", loanword.make("span", {}, loanword.told(message)),
             names.length ? loanword.make("span", {class: "second"}, names.join(" · ")) : null);
     }
 })(window.loanword = window.loanword || {});

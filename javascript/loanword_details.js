@@ -123,9 +123,9 @@
     }
 
     function notices(item) {
-        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.saySentence(item.message);
+        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.toldAsSentence(item.message);
         const untypable = item.kind === "embedding" && !item.trigger ? loanword.say("Its name cannot be typed into a prompt; rename it.") : "";
-        const sentences = [untypable, why, ...item.health.map(({sentence}) => loanword.say(sentence)), ...item.warnings.map(loanword.saySentence)];
+        const sentences = [untypable, why, ...item.health.map(({sentence}) => loanword.told(sentence)), ...item.warnings.map(loanword.toldAsSentence)];
         const shown = sentences.filter(Boolean);
         return shown.length ? loanword.make("ul", {class: "notices"}, shown.map((text) => loanword.make("li", {}, text))) : null;
     }
@@ -136,10 +136,10 @@
         const rows = [
             [loanword.say("File"), loanword.visible(item.file)],
             [loanword.say("Folder"), loanword.visible(item.folder.label)],
-            [loanword.say("Format"), item.format && loanword.say(item.format.title)],
-            [loanword.say("Container"), item.container && loanword.say(item.container.title)],
+            [loanword.say("Format"), item.format && loanword.told(item.format.title)],
+            [loanword.say("Container"), item.container && loanword.told(item.container.title)],
             [loanword.say("Cost"), item.kind === "embedding" && loanword.tokensTitle(item)],
-            ...vectors.map((each) => [each.title, vectorsTitle(each)]),
+            ...vectors.map((each) => [loanword.told(each.title), vectorsTitle(each)]),
             [loanword.say("Layers"), layers && loanword.number(layers)],
             [loanword.say("Size"), loanword.size(item.size)],
             [loanword.say("Changed"), loanword.date(item.modified)],

@@ -30,17 +30,18 @@
         ].filter(Boolean);
     }
 
-    const paragraphs = (sentences) => sentences.map((sentence) => loanword.make("p", {}, loanword.say(sentence)));
+    const paragraphs = (sentences) => sentences.map((sentence) => loanword.make("p", {}, loanword.told(sentence)));
 
     function figure(item, {key, title, alt}, server) {
-        const image = loanword.make("img", {alt});
+        const image = loanword.make("img", {alt: loanword.told(alt)});
         server.picture(`embeddings/${item.id}/pictures/${key}?theme=${loanword.theme()}`).then(
             (url) => image.setAttribute("src", url),
             (problem) => image.replaceWith(loanword.make("p", {class: "error"}, problem.message)));
-        return loanword.make("figure", {}, loanword.make("figcaption", {}, loanword.say(title)), image);
+        return loanword.make("figure", {}, loanword.make("figcaption", {}, loanword.told(title)), image);
     }
 
-    function encoderTables({title, labels, norms, similarity, words, words_missing: missing}) {
+    function encoderTables({title: name, labels, norms, similarity, words, words_missing: missing}) {
+        const title = loanword.told(name);
         const heads = [loanword.say("Vector"), loanword.say("Norm"), ...(words ? [loanword.say("Nearest words")] : [])];
         const rows = norms.map((norm, index) =>
             [labels[index], loanword.fraction(norm), ...(words ? [wordList(words[index])] : [])]);
@@ -50,7 +51,7 @@
                 [loanword.say("Vector"), ...labels],
                 similarity.map((row, index) => [labels[index], ...row.map(loanword.fraction)])));
         }
-        return missing ? [...tables, loanword.make("p", {class: "second"}, loanword.say(missing))] : tables;
+        return missing ? [...tables, loanword.make("p", {class: "second"}, loanword.toldAsSentence(missing))] : tables;
     }
 
     const wordList = (words) => (words || []).map(({word, similarity}) =>

@@ -44,13 +44,13 @@
                 }
                 if (state.state !== "running") {
                     this.add(state.outcomes);
-                    if (state.state === "failed") throw new Error(loanword.saySentence(state.message));
+                    if (state.state === "failed") throw new Error(loanword.toldAsSentence(state.message));
                     this.cancelled = this.cancelled || state.state === "cancelled";
                     return state;
                 }
                 this.text.textContent = state.total ?
                     loanword.say("{done} of {total}", {done: loanword.number(state.done), total: loanword.number(state.total)}) :
-                    loanword.say(state.message || "Working…");
+                    state.message ? loanword.told(state.message) : loanword.say("Working…");
                 await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
             }
         }
@@ -74,7 +74,7 @@
                 this.outcomes.length ? this.countDone(count("done")) : "",
                 count("skipped") ? loanword.sayCount(count("skipped"), "{count} skipped", "{count} skipped") : "",
                 count("failed") ? loanword.sayCount(count("failed"), "{count} failed", "{count} failed") : "",
-                !this.outcomes.length && state && state.message ? loanword.say(state.message) : "",
+                !this.outcomes.length && state && state.message ? loanword.told(state.message) : "",
             ];
             if (this.outcomes.length > SHOWN) {
                 this.list.append(loanword.make("li", {class: "second"},
@@ -113,7 +113,7 @@
             skipped: loanword.say("skipped"), failed: loanword.say("failed"),
         };
         const made = outputs.map((output) => loanword.visible(output.name)).join(", ");
-        const said = [reason, ...warnings].filter(Boolean).map(loanword.saySentence).join(" ");
+        const said = [reason, ...warnings].filter(Boolean).map(loanword.toldAsSentence).join(" ");
         return loanword.make("li", {class: kind},
             loanword.make("span", {class: `mark ${{done: "good", skipped: "warn", failed: "bad"}[kind]}`},
                 titles[kind]),

@@ -24,7 +24,7 @@
             used.length ? usedTable(title, used) : null,
             unknown.map(missing),
             text ? loanword.make("details", {}, loanword.make("summary", {}, loanword.say("In words")),
-                loanword.make("ul", {class: "second"}, sentences.map((each) => loanword.make("li", {}, loanword.say(each))))) : null);
+                loanword.make("ul", {class: "second"}, sentences.map((each) => loanword.make("li", {}, loanword.told(each))))) : null);
     }
 
     function usedTable(title, used) {

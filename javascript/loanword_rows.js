@@ -9,7 +9,7 @@
             named(item),
             loanword.make("div", {class: "base", role: "gridcell"}, item.kind === "embedding" ? [loanword.badge(item), usedBy(item)] : ""),
             twoLines("tokens", tokens(item), encoders(item)),
-            twoLines("format", item.format ? item.format.title : loanword.say("no embedding"), precision(item)),
+            twoLines("format", item.format ? loanword.told(item.format.title) : loanword.say("no embedding"), precision(item)),
             twoLines("size", loanword.size(item.size), loanword.date(item.modified)),
             loanword.make("div", {class: "marks", role: "gridcell"}, loanword.marks(item)),
             loanword.make("div", {class: "acts", role: "gridcell"}, buttons(item, act)),
@@ -58,18 +58,18 @@
     loanword.badge = function(item) {
         const base = item.base_model;
         if (item.kind !== "embedding") return loanword.make("span", {class: "badge", "data-base": "none"}, loanword.say("no embedding"));
-        return loanword.make("span", {class: "badge", "data-base": base ? base.key : "none"}, base ? base.title.replace("Stable Diffusion", "SD") : loanword.say("not said"));
+        return loanword.make("span", {class: "badge", "data-base": base ? base.key : "none"}, base ? loanword.told(base.title).replace("Stable Diffusion", "SD") : loanword.say("not said"));
     };
 
     loanword.marks = function(item) {
-        const marks = item.health.map(({key, sentence}) => mark("bad", healthTitle(key), loanword.say(sentence)));
+        const marks = item.health.map(({key, sentence}) => mark("bad", healthTitle(key), loanword.told(sentence)));
         if (item.pickle) {
             marks.unshift(mark("warn", loanword.say("pickle"), loanword.say("Programs that load pickles run what is in them. loanword does not.")));
         }
         return marks;
     };
 
-    loanword.whyNot = (item) => [item.use.why, item.use.remedy].filter(Boolean).map((text) => loanword.say(text)).join(" ");
+    loanword.whyNot = (item) => [item.use.why, item.use.remedy].filter(Boolean).map(loanword.told).join(" ");
 
     loanword.tokensTitle = tokens;
     loanword.precision = precision;
@@ -107,12 +107,12 @@
     }
 
     function encoders(item) {
-        return item.vectors.filter((each) => each.space !== "layer").map(({count, title}) => `${count} × ${title}`).join(", ");
+        return item.vectors.filter((each) => each.space !== "layer").map(({count, title}) => `${count} × ${loanword.told(title)}`).join(", ");
     }
 
     function precision(item) {
         const dtypes = [...new Set(item.vectors.map((each) => each.dtype))].join(", ");
-        return [dtypes, item.container && item.container.title].filter(Boolean).join(" · ");
+        return [dtypes, item.container && loanword.told(item.container.title)].filter(Boolean).join(" · ");
     }
 
     function mark(kind, title, sentence) {
@@ -137,7 +137,7 @@
 
     // The third line: why the host leaves it out and what to do, or what the user wrote about it.
     function remark(item) {
-        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.saySentence(item.message);
+        const why = item.kind === "embedding" ? loanword.whyNot(item) : loanword.toldAsSentence(item.message);
         const problem = item.use.by ? "" : why;
         const text = problem || item.description || why;
         return loanword.make("div", {class: problem ? "remark problem" : "remark", role: "gridcell"},

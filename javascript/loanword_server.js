@@ -24,7 +24,7 @@
 
         async function reason(answer) {
             try {
-                return loanword.saySentence((await answer.json()).error.message);
+                return loanword.toldAsSentence((await answer.json()).error.message);
             } catch {
                 return loanword.say("The WebUI answered with status {status}.", {status: answer.status});
             }

@@ -130,7 +130,7 @@
         showHost() {
             const {host} = this.session;
             const none = host.model_loaded ? [] : [loanword.say("No model is loaded; everything is listed, whatever it is for.")];
-            const lines = [...none, ...host.lines.map((line) => loanword.say(line))];
+            const lines = [...none, ...host.lines.map(loanword.toldAsSentence)];
             this.lines.replaceChildren(...lines.map((line) => loanword.make("li", {}, line)));
             this.lines.hidden = !lines.length;
         }

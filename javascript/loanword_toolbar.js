@@ -109,8 +109,9 @@
         showFacets(facets) {
             const host = this.session.host;
             const titles = {
-                base_model: this.titlesOf("base_models").set("unknown", loanword.say("Not said")), format: this.titlesOf("formats"),
-                folder: new Map(this.session.folders.map(({id, label}) => [id, label])), health: this.titlesOf("health"),
+                base_model: this.titlesOf("base_models", loanword.told).set("unknown", loanword.say("Not said")),
+                format: this.titlesOf("formats", loanword.told), health: this.titlesOf("health", loanword.say),
+                folder: new Map(this.session.folders.map(({id, label}) => [id, loanword.visible(label)])),
             };
             const all = {
                 base_model: loanword.say("All base models"), format: loanword.say("All formats"),
@@ -122,7 +123,7 @@
                 const choices = counts.map(([key, count]) =>
                     [key, `${titleOf(titles[facet], key)} (${loanword.number(count)})`]);
                 const current = facet === "base_model" && host.base_model ?
-                    [["current", loanword.say("For {model} (loaded)", {model: host.base_model.title})]] : [];
+                    [["current", loanword.say("For {model} (loaded)", {model: loanword.told(host.base_model.title)})]] : [];
                 const chosen = facet === "health" ? asCondition(this.query) : this.query[facet] || "";
                 if (chosen && chosen !== "current" && !counts.some(([key]) => key === chosen)) {
                     choices.push([chosen, `${titleOf(titles[facet], chosen)} (0)`]);
@@ -132,13 +133,13 @@
             }
         }
 
-        titlesOf(what) {
-            return new Map((this.session[what] || []).map(({key, title}) => [key, title]));
+        titlesOf(what, translated) {
+            return new Map((this.session[what] || []).map(({key, title}) => [key, translated(title)]));
         }
     };
 
     const titleOf = (titles, key) =>
-        (key.startsWith(KIND) ? kindTitle(key.slice(KIND.length)) : loanword.say(titles.get(key) || key));
+        (key.startsWith(KIND) ? kindTitle(key.slice(KIND.length)) : titles.get(key) || key);
 
     function withoutEmbedding(kinds = {}) {
         return Object.entries(kinds).filter(([kind]) => kind !== "embedding").map(([kind, count]) => [KIND + kind, count]);
@@ -150,7 +151,10 @@
             "damaged": loanword.say("damaged file"),
             "unsafe-pickle": loanword.say("refused pickle"),
             "not-an-embedding": loanword.say("no embedding"),
-        }[kind] || loanword.say(kind.replaceAll("-", " "));
+            "malformed": loanword.say("malformed embedding"),
+            "unreadable": loanword.say("unreadable file"),
+            "unrecognised": loanword.say("unknown format"),
+        }[kind] || kind;
     }
 
     // "A click goes to": the page and the side.

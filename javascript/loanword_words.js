@@ -15,12 +15,6 @@
         return loanword.say(count === 1 ? one : many, {count: loanword.number(count), ...values});
     };
 
-    // What the server says begins as the rest of a message does; on its own it is a sentence.
-    loanword.saySentence = function(text) {
-        const said = loanword.say(text);
-        return said.charAt(0).toUpperCase() + said.slice(1);
-    };
-
     loanword.number = (value, digits = 0) => value.toLocaleString(undefined, {maximumFractionDigits: digits});
 
     // "–" for what is not defined, such as the direction of a vector of zeros.

@@ -158,9 +158,9 @@ def test_a_bundles_embedding_does_not_inherit_the_loras_facts():
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        ({"clip_g": samples.some(2, "clip_h")}, "clip_g is 1024 wide, OpenCLIP ViT-bigG/14 takes 1280"),
-        ({"t5": T5, "t5_out": L}, "t5_out is 768 wide, T5-v1.1-XXL takes 4096"),
-        ({"emp_params": G}, "emp_params is 1280 wide, CLIP ViT-L/14 takes 768, OpenCLIP ViT-H/14 takes 1024"),
+        ({"clip_g": samples.some(2, "clip_h")}, "clip_g is 1024 wide, it should be 1280 .OpenCLIP ViT-bigG/14."),
+        ({"t5": T5, "t5_out": L}, "t5_out is 768 wide, it should be 4096 .T5-v1.1-XXL."),
+        ({"emp_params": G}, "emp_params is 1280 wide, it should be 768 .CLIP ViT-L/14., 1024 .OpenCLIP ViT-H/14."),
         ({"string_to_param": {"*": L}, "clip_l": L}, "vectors in string_to_param and in clip_l, programs read either"),
         ({"emb_params": Vectors("float32", (2, 10), bytes(80))}, "emb_params is 10 wide, which no known text encoder"),
         ({"emb_params": T5}, r"as for t5xxl, .*; say which one: read\(path, encoder=…\)"),
@@ -168,12 +168,12 @@ def test_a_bundles_embedding_does_not_inherit_the_loras_facts():
         ({"<cat>": Tensor("int64", (2, 768), bytes)}, "is of int64, vectors are of floating-point numbers"),
         ({"<cat>": Tensor("float32", (2, 3, 768), bytes)}, r"has shape \(2, 3, 768\)"),
         ({"emb_params": Tensor("float32", (0, 768), bytes)}, "holds no vector"),
-        ({"string_to_param": {}}, "string_to_param is empty, it has to map placeholders to tensors"),
+        ({"string_to_param": {}}, "string_to_param is an empty value, it has to map placeholders to tensors"),
         ({"string_to_param": "*"}, "string_to_param is of type str"),
         ({"string_to_param": L}, "string_to_param is a tensor"),
         ({"string_to_param": {265: L}}, "265 in string_to_param is a tensor, it has to map text"),
         ({"string_to_param": {"*": [L]}}, "is of type list"),
-        ({"string_to_param": ParameterDict()}, "is empty"),
+        ({"string_to_param": ParameterDict()}, "is an empty value"),
         ({"IN01": L, "MID": L}, "lacks the vectors of IN02"),
         ({**samples.XTI, "MID": G}, "MID is 1280 wide"),
         ({"bundle_emb.": L}, "names no embedding"),
@@ -182,7 +182,7 @@ def test_a_bundles_embedding_does_not_inherit_the_loras_facts():
         ({"clip_l": L, "t5xxl": T5, "t5_xxl": T5}, "a second tensor for t5xxl"),
         ({"modifier_token": {"<new1>": [L, L]}}, "has 2 tensors, it needs one for each text encoder"),
         ({"params": {"new_concept_embedding": {"<a>": samples.some(2)}}}, r"has shape \(2, 768\), ED-LoRA needs"),
-        ([{"a": L}, {"a": L.cast("float16")}], "are of float16 and float32, they need one dtype"),
+        ([{"a": L}, {"a": L.cast("float16")}], "are of float16, float32, they need one dtype"),
         (L, "a bare tensor .3 x 768., which an aesthetic gradient is too; .*read.path, name=…"),
     ],
 )
@@ -299,7 +299,7 @@ def test_any_tree_gives_embeddings_or_one_line(tree):
 
 
 def test_a_file_of_two_layouts_is_refused():
-    with pytest.raises(UnrecognisedFormat, match="a1111 and lora-bundle at once"):
+    with pytest.raises(UnrecognisedFormat, match=r"a1111 \+ lora-bundle at once"):
         read({"string_to_param": {"*": L}, "bundle_emb.a.clip_l": L})
 
 

@@ -198,7 +198,7 @@ def test_sentences_say_what_the_numbers_show(table):
         "Vector 5 is all zeros, and like nothing else.",
         (
             "Their norms run from 0 (vector 5) to 1 (vector 3); nine in ten words of the model have norms from 0.115 "
-            "to 0.385, and vector 3 is longer and vector 5 is shorter."
+            "to 0.385; vector 3 is longer; vector 5 is shorter."
         ),
         (
             "The vectors' similarity to each other is 0.33 on average, at most 1.00 (vectors 1 and 2), at least 0.00 "
@@ -228,7 +228,7 @@ def test_names_of_neighbours_stay_on_their_line():
 
 def test_long_lists_are_cut_short():
     assert listed([]) == ""
-    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a", "b", "c"]) == "a, b, c"
     assert listed(list("abcdefghij"), 3) == "a, b, c and 7 more"
 
 

@@ -70,10 +70,10 @@ def test_a_report_says_everything_in_sentences():
         "badhandv4 is used with weight 1.2; it takes 6 tokens.",
         "xl is named, but does nothing. It is made for SDXL.",
         "huge has 80 vectors, and a part of a prompt has room for 75; it cannot be used.",
-        "EasyNegative is used; it takes 8 tokens, in part 4.",
+        "EasyNegative is used; it takes 8 tokens; it is in part 4.",
         "No embedding is called nothing.",
         "No embedding is called easynegativ; did you mean EasyNegative?",
-        "The prompt takes 234 tokens of the 300 in 4 parts.",
+        "The prompt takes 234 of the 300 tokens in 4 parts.",
     ]
 
 
@@ -88,7 +88,7 @@ def test_without_a_tokenizer_only_the_embeddings_are_counted():
 def test_no_embedding_and_no_text_are_said_too():
     assert report("", NAMES, words).sentences == [
         "No embedding is used.",
-        "The prompt takes 0 tokens of the 75 in one part.",
+        "The prompt takes 0 of the 75 tokens in one part.",
     ]
 
 

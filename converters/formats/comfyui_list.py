@@ -49,7 +49,7 @@ def _is_part(part: object) -> bool:
 def _joined(encoder: str, pieces: Sequence[Vectors]) -> Vectors:
     dtypes = sorted({piece.dtype for piece in pieces})
     if len(dtypes) > 1:
-        raise MalformedEmbedding(f"its parts for {encoder} are of {' and '.join(dtypes)}, they need one dtype")
+        raise MalformedEmbedding(f"its parts for {encoder} are of {', '.join(dtypes)}, they need one dtype")
     count = sum(piece.shape[0] for piece in pieces)
     return Vectors(dtypes[0], (count, pieces[0].shape[1]), b"".join(piece.data for piece in pieces))
 

@@ -44,7 +44,7 @@ def parse(payload: Payload) -> list[Embedding]:
             )
     if ONLY in tensors:
         if len(tensors) > 1:
-            raise MalformedEmbedding(f"has {' and '.join(tensors)} beside its LoRA, one embedding was expected")
+            raise MalformedEmbedding(f"has {' + '.join(tensors)} beside its LoRA, one embedding was expected")
         return [payload.embedding(KEY, single_tensor(payload, ONLY, tensors[ONLY], ONLY), name=name, facts=facts)]
     tensors, warnings = _repaired(tensors)
     return [by_encoder(tensors).embedding(payload, KEY, warnings=warnings, name=name, facts=facts)]

@@ -31,12 +31,12 @@ def norms_sentence(part: Part) -> str:
     if not known:
         return "No vector has a norm: there are NaN or infinite numbers in each."
     if len(part.norms) == 1:
-        return f"Its norm is {_number(known[0][0])}{_beside_vocabulary(part)}."
+        return _clauses(f"Its norm is {_number(known[0][0])}", *_beside_vocabulary(part))
     (low, lowest), (high, highest) = min(known), max(known)
     if _number(low) == _number(high):
-        return f"Their norms are all {_number(low)}{_beside_vocabulary(part)}."
-    span = f"from {_number(low)} (vector {lowest}) to {_number(high)} (vector {highest})"
-    return f"Their norms run {span}{_beside_vocabulary(part)}."
+        return _clauses(f"Their norms are all {_number(low)}", *_beside_vocabulary(part))
+    span = f"Their norms run from {_number(low)} (vector {lowest}) to {_number(high)} (vector {highest})"
+    return _clauses(span, *_beside_vocabulary(part))
 
 
 def similarity_sentence(part: Part) -> str | None:
@@ -56,21 +56,24 @@ def similarity_sentence(part: Part) -> str | None:
 
 
 def listed(items: Sequence[str], most: int = MOST_LISTED) -> str:
-    """`a`, `a and b`, `a, b and c`; long lists cut short."""
-    if len(items) > most:
-        return f"{', '.join(items[:most])} and {len(items) - most} more"
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
+    """`a, b, c`; long lists cut short."""
+    some = ", ".join(items[:most])
+    return f"{some} and {len(items) - most} more" if len(items) > most else some
 
 
 def _of_part(part: Part) -> Iterator[str]:
     count = len(part.labels)
-    yield f"{part.title}: {'one vector' if count == 1 else f'{count} vectors'}."
+    yield f"{part.title}: one vector." if count == 1 else f"{part.title}: {count} vectors."
     broken = _labels(part, [norm is None for norm in part.norms])
     if broken:
-        yield _capital(f"{_are(broken, 'holds', 'hold')} NaN or infinite numbers; images made with it will be broken.")
+        which = _one_or_more(
+            broken, "Vector {} holds NaN or infinite numbers", "Vectors {} hold NaN or infinite numbers"
+        )
+        yield f"{which}; images made with it will be broken."
     empty = _labels(part, [norm == 0 for norm in part.norms])
     if empty:
-        yield _capital(f"{_are(empty)} all zeros, and like nothing else.")
+        all_zeros = "Vector {} is all zeros, and like nothing else.", "Vectors {} are all zeros, and like nothing else."
+        yield _one_or_more(empty, *all_zeros)
     if len(broken) < count:
         yield norms_sentence(part)
     alike = similarity_sentence(part)
@@ -81,11 +84,13 @@ def _of_part(part: Part) -> Iterator[str]:
 
 
 def _of_doubles(part: Part) -> Iterator[str]:
-    same = [f"{one} and {other}" for similarity, one, other in _pairs(part) if similarity >= ALIKE]
-    if len(same) == 1:
-        yield f"Vectors {same[0]} are all but the same."
-    elif same:
-        yield f"{len(same)} pairs of vectors are all but the same, such as {same[0]}."
+    same = [(one, other) for similarity, one, other in _pairs(part) if similarity >= ALIKE]
+    if same:
+        one, other = same[0]
+        if len(same) == 1:
+            yield f"Vectors {one} and {other} are all but the same."
+        else:
+            yield f"{len(same)} pairs of vectors are all but the same, such as {one} and {other}."
 
 
 def _of_words(part: Part) -> Iterator[str]:
@@ -95,7 +100,10 @@ def _of_words(part: Part) -> Iterator[str]:
     near = [(label, words) for label, words in zip(part.labels, part.words, strict=True) if words]
     for label, words in near[:MOST_LISTED]:
         found = listed([f"“{each.word}” ({each.similarity:.2f})" for each in words])
-        yield f"Vector {label} is nearest to the word{'s' if len(words) > 1 else ''} {found}."
+        if len(words) == 1:
+            yield f"Vector {label} is nearest to the word {found}."
+        else:
+            yield f"Vector {label} is nearest to the words {found}."
     if len(near) > MOST_LISTED:
         yield f"The nearest words of the other {len(near) - MOST_LISTED} vectors are in the table."
 
@@ -108,21 +116,22 @@ def _of_neighbours(inside: Inside) -> Iterator[str]:
         yield f"In the library it is most like {found}."
 
 
-def _beside_vocabulary(part: Part) -> str:
+def _beside_vocabulary(part: Part) -> Iterator[str]:
+    """How the norms stand to those of the vocabulary, in clauses."""
     if part.usual_norms is None:
-        return ""
+        return
     low, _, high = part.usual_norms
+    yield f"nine in ten words of the model have norms from {_number(low)} to {_number(high)}"
+    if len(part.labels) == 1:
+        return
     longer = _labels(part, [norm is not None and norm > high for norm in part.norms])
     shorter = _labels(part, [norm is not None and norm < low for norm in part.norms])
-    usual = f"; nine in ten words of the model have norms from {_number(low)} to {_number(high)}"
-    if len(part.labels) == 1:
-        return usual
-    outside = [
-        f"{'all vectors are' if len(those) == len(part.labels) else _are(those)} {how}"
-        for those, how in ((longer, "longer"), (shorter, "shorter"))
-        if those
-    ]
-    return f"{usual}, and {' and '.join(outside)}" if outside else f"{usual}, and so has every vector"
+    if longer:
+        yield _all_or_some(part, longer, "all vectors are longer", "vector {} is longer", "vectors {} are longer")
+    if shorter:
+        yield _all_or_some(part, shorter, "all vectors are shorter", "vector {} is shorter", "vectors {} are shorter")
+    if not longer and not shorter:
+        yield "and so has every vector"
 
 
 def _pairs(part: Part) -> list[tuple[float, str, str]]:
@@ -137,13 +146,17 @@ def _labels(part: Part, chosen: Sequence[bool]) -> list[str]:
     return [label for label, each in zip(part.labels, chosen, strict=True) if each]
 
 
-def _are(labels: Sequence[str], one: str = "is", many: str = "are") -> str:
-    """The vectors and their verb."""
-    return f"vector {labels[0]} {one}" if len(labels) == 1 else f"vectors {listed(labels)} {many}"
+def _all_or_some(part: Part, labels: Sequence[str], everyone: str, one: str, more: str) -> str:
+    return everyone if len(labels) == len(part.labels) else _one_or_more(labels, one, more)
 
 
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
+def _one_or_more(labels: Sequence[str], one: str, more: str) -> str:
+    """What is said of these vectors: whole sentences, which can be translated."""
+    return (one if len(labels) == 1 else more).format(listed(labels))
+
+
+def _clauses(*clauses: str) -> str:
+    return f"{'; '.join(clauses)}."
 
 
 def _number(number: float) -> str:

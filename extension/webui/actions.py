@@ -62,7 +62,7 @@ def rename(service: Service, body: RenameBody) -> Started:
     if problem := prompt_problem(body.name):
         raise Refusal(422, f"the new trigger {problem}; choose another")
     if (stem := safe_filename(body.name)) != body.name:
-        raise Refusal(422, f"{shown(body.name)} cannot be the name of a file, which prompts call it by; {stem} can")
+        raise Refusal(422, f"'{shown(body.name)}' cannot be the name of a file, which prompts call it by; '{stem}' can")
     (found,) = service.catalogue.chosen([body.id])
     form = Form(container="safetensors", stem=stem)
     conversion = Conversion(folder_of(service, body.folder), form, name=body.name)

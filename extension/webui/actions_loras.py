@@ -47,7 +47,7 @@ def bundle(service: Service, body: BundleBody) -> Started:
     """Write a LoRA anew with embeddings in it."""
     lora = service.ids.get(LORA, body.lora).path
     if not body.name or safe_filename(body.name) != body.name:
-        raise Refusal(422, f"{shown(body.name)} cannot be the name of a file; {safe_filename(body.name)} can")
+        raise Refusal(422, f"'{shown(body.name)}' cannot be the name of a file; '{safe_filename(body.name)}' can")
     if not body.ids:
         raise Refusal(422, "nothing was chosen")
     catalogue = service.catalogue

@@ -92,7 +92,7 @@ class Shape(NamedTuple):
 
 
 def _encoders(keys: Iterable[str]) -> str:
-    return " and ".join(TEXT_ENCODERS[key].title for key in keys)
+    return " + ".join(TEXT_ENCODERS[key].title for key in keys)
 
 
 def _sentence(text: str) -> str:
