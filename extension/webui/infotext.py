@@ -41,6 +41,8 @@ def tidy(noted: Sequence[dict[str, Any]], host: Host) -> None:
 
     Where the host notes only names, the hashes stand beside them.
     """
+    if not noted:
+        return
     fields = noted[-1]
     for key in (HASHES, NAMES):
         if isinstance(fields.get(key), str):

@@ -26,6 +26,7 @@ def host(modules):  # noqa: ARG001  # the WebUI has to be there first
     ("module", "key"),
     [
         ("modules", "a1111"),
+        ("backend.text_processing.qwen_engine", "forge-neo"),
         ("backend.text_processing", "forge"),
         ("ldm_patched.contrib.nodes", "reforge"),
         ("modules_forge", "forge-classic"),

@@ -14,7 +14,7 @@ import pytest
 from loanword.extension.webui import infotext, prompt_words, register, settings
 from loanword.extension.webui.hosts.a1111 import A1111
 from loanword.extension.webui.hosts.databases import A1111_DATABASE, FORGE_ENGINE, DatabaseKind
-from loanword.extension.webui.hosts.forge import Forge
+from loanword.extension.webui.hosts.forge import Forge, ForgeNeo
 from loanword.extension.webui.patches import Patches
 from loanword.extension.webui.registration import Registration
 from loanword.extension.webui.usable import left_to_host
@@ -335,6 +335,25 @@ def test_forges_infotext_has_the_names_of_both_prompts_and_their_files_hashes(tm
         infotext.tidy([{"TI": "earlier"}, fields], host)
         assert fields == {"TI": "earlier, ab, other", "TI hashes": "ab: textual_inve", "Emphasis": "No norm"}
         registration.stop()
+
+
+@pytest.mark.usefixtures("modules")
+def test_a_host_that_keeps_infotexts_elsewhere_generates_as_before_and_says_what_is_lost():
+    host = Forge()
+    infotext.tidy(host.infotext_fields(), host)
+    (line,) = host.lost
+    assert "infotexts" in line
+
+
+def test_forge_neos_infotext_is_where_it_keeps_it(monkeypatch):
+    fields = {"TI": "a, a"}
+    kept = types.SimpleNamespace(dynamic_args=types.SimpleNamespace(last_extra_generation_params=fields))
+    monkeypatch.setitem(sys.modules, "backend.args", kept)
+    monkeypatch.setattr(ForgeNeo, "_model", lambda _self: None)
+    host = ForgeNeo()
+    infotext.tidy(host.infotext_fields(), host)
+    assert fields == {"TI": "a"}
+    assert host.lost == []
 
 
 @pytest.mark.usefixtures("modules")

@@ -112,7 +112,7 @@ class A1111:
                 lock.release()
 
     def infotext_fields(self) -> Sequence[dict[str, Any]]:
-        return [importlib.import_module("modules.sd_hijack").model_hijack.extra_generation_params]
+        return self._or_empty("what infotexts say of embeddings", self._infotext_fields, [])
 
     def remember_image(self, image: Any) -> None:
         self._image = image
@@ -147,6 +147,9 @@ class A1111:
         """The model's text encoders with their tokenizers."""
         conditioner = getattr(model, "cond_stage_model", None)
         return list(getattr(conditioner, "embedders", [conditioner]))
+
+    def _infotext_fields(self) -> list[dict[str, Any]]:
+        return [importlib.import_module("modules.sd_hijack").model_hijack.extra_generation_params]
 
     def _logins(self) -> dict[str, str]:
         pairs = importlib.import_module("modules.initialize_util").get_gradio_auth_creds()

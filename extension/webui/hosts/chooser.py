@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .a1111 import A1111
-from .forge import Forge
+from .forge import Forge, ForgeNeo
 from .sdnext import SDNext
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class ForgeClassic(A1111):
 
 _HOSTS: tuple[tuple[str, type[A1111]], ...] = (
     ("modules.sd_offload", SDNext),
+    ("backend.text_processing.qwen_engine", ForgeNeo),
     ("backend.text_processing", Forge),
     ("ldm_patched.contrib.nodes", ReForge),
     ("modules_forge", ForgeClassic),

@@ -1,7 +1,7 @@
 """Forge and Forge Neo, whose text encoders each have a database of their own; their pages and their API have others.
 
-Source: Forge (June 2025): `backend/diffusion_engine/*.py`, `modules/ui_extra_networks_textual_inversion.py`,
-`modules/api/api.py`.
+Source: Forge (June 2025) and Forge Neo (August 2026): `backend/diffusion_engine/*.py`, `modules/processing.py`,
+`modules/ui_extra_networks_textual_inversion.py`, `modules/api/api.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BASE_MODELS: Mapping[str, str] = {
 
 
 class Forge(A1111):
-    """Forge or Forge Neo."""
+    """Forge, as it was left by its author."""
 
     key = "forge"
     title = "Forge"
@@ -43,10 +43,6 @@ class Forge(A1111):
     def base_model(self) -> str | None:
         return _BASE_MODELS.get(type(self.model()).__name__) or super().base_model()
 
-    def infotext_fields(self) -> Sequence[dict[str, Any]]:
-        last = importlib.import_module("backend.text_processing.classic_engine").last_extra_generation_params
-        return [getattr(self.model(), "extra_generation_params", {}), last]
-
     def _model(self) -> Any | None:
         model = super()._model()
         return model if any(hasattr(model, name) for name in ("forge_objects", *_ENGINES)) else None
@@ -56,3 +52,19 @@ class Forge(A1111):
 
     def _text_encoders(self, model: Any) -> list[Any]:
         return [engine for name in _ENGINES if (engine := getattr(model, name, None)) is not None]
+
+    def _infotext_fields(self) -> list[dict[str, Any]]:
+        return [getattr(self.model(), "extra_generation_params", {}), self._last_infotext_fields()]
+
+    def _last_infotext_fields(self) -> dict[str, Any]:
+        return importlib.import_module("backend.text_processing.classic_engine").last_extra_generation_params
+
+
+class ForgeNeo(Forge):
+    """Forge Neo, which keeps what infotexts say in a place of its own."""
+
+    key = "forge-neo"
+    title = "Forge Neo"
+
+    def _last_infotext_fields(self) -> dict[str, Any]:
+        return importlib.import_module("backend.args").dynamic_args.last_extra_generation_params

@@ -124,7 +124,10 @@ class Host(Protocol):
         ...
 
     def infotext_fields(self) -> Sequence[dict[str, Any]]:
-        """What generation has noted for the infotext: of earlier prompts of the same picture, and of the last one."""
+        """What generation has noted for the infotext: of earlier prompts of the same picture, and of the last one.
+
+        Empty where that is the host's own affair.
+        """
         ...
 
     def remember_image(self, image: Any) -> None:

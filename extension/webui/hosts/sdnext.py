@@ -50,7 +50,7 @@ class SDNext(A1111):
         return format_key != "diffusers-1d" and super().reads(format_key, container_key, base_model)
 
     def infotext_fields(self) -> Sequence[dict[str, Any]]:
-        return [{}]  # it names each embedding once by itself
+        return []  # it names each embedding once by itself
 
     def _model(self) -> Any | None:
         shared = _shared()
