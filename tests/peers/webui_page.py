@@ -1,50 +1,143 @@
-"""The Embeddings tab of a running WebUI, in Chromium: `python tests/peers/webui_page.py URL [PICTURE]`.
+"""The page of a real WebUI in Chromium, used as people use it; run by `webui.py` where playwright is installed.
 
-URL is a real WebUI that has loanword and at least one embedding, started with or without a model. The tab has to list
-embeddings, put one into the prompt and out again, and open its details, without an error of any script of loanword's.
-Needs playwright; PICTURE is where a picture of the tab goes. Exit status 0 where everything was right.
+The WebUI has the files of `make_library`. What is clicked is the host's own: its tabs, its prompt, its cards, its
+"Reload UI".
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[1:1] = [str(ROOT / "checkout"), str(ROOT / "tests/webui")]
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "webui"))
-
+import loanword
+import webui_files
 from conftest import CHROMIUM, show_tab
+from outcomes import check
 
-WAIT_MS = 60_000
+SEVERAL = ("<lwcat>", "<lwdog>")
+"""Two embeddings in one file, of which no WebUI makes anything by itself."""
+WAIT_MS = 120_000
+CARDS = "#txt2img_textual_inversion_cards"
 
 
-def main(url: str, picture: str | None = None) -> int:
-    problems: list[str] = []
+def make_library(folder):
+    """Files that a host reads by itself, and that it does not; with a preview."""
+    from PIL import Image
+
+    loanword.write(webui_files.embedding("lwgood", "sd1", 1), folder, format="a1111")
+    several = [webui_files.embedding(name, "sd1", seed) for seed, name in enumerate(SEVERAL, 2)]
+    loanword.write(several, folder / "lwcast.bin", format="diffusers")
+    Image.new("RGB", (96, 96), "#c0683c").save(folder / "lwcast.preview.png")
+
+
+def use(url, data, pictures, reloaded):
+    """Do everything; `reloaded` is called after "Reload UI". Pictures of the page go into the folder `pictures`."""
+    from playwright.sync_api import sync_playwright
+
+    pictures.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        page.on("pageerror", lambda error: problems.append(f"a script failed: {error}"))
-        page.goto(url)
-        show_tab(page)
-        name = page.locator(".rows .row[data-id]:not(.unusable) .name").first
-        name.click()
-        prompt = page.locator("#txt2img_prompt textarea")
-        written = prompt.input_value()
-        if not written:
-            problems.append("a click put nothing into the prompt")
-        name.click()
-        if prompt.input_value():
-            problems.append(f"a second click left {prompt.input_value()!r} in the prompt")
-        page.get_by_label(f"Details of {name.inner_text()}", exact=True).first.click()
-        page.get_by_role("complementary", name="Details").get_by_text("Look inside").wait_for()
-        if picture:
-            page.screenshot(path=picture)
-        print("\n".join(problems) or f"listed {page.locator('.count').inner_text()}; {written} went into the prompt")
+        with opened(browser, url, "light") as page:
+            with check("the page: the tab lists embeddings, and a click puts one into the prompt and out again"):
+                listed(page)
+                page.screenshot(path=pictures / "tab-light.png")
+                in_and_out(page, SEVERAL[0])
+            with check("the page: look inside shows pictures"):
+                look_inside(page)
+                page.screenshot(path=pictures / "inside-light.png")
+            with check("the page: a conversion writes a file"):
+                convert(page, data / "converted")
+            with check("the page: the host's own cards show what loanword reads, with its preview"):
+                cards(page)
+                page.screenshot(path=pictures / "cards-light.png")
+            with check('the page: after the host\'s "Reload UI" the tab works as before'):
+                reload_ui(page)
+                listed(page)
+                page.screenshot(path=pictures / "tab-reloaded.png")
+                in_and_out(page, SEVERAL[1])
+                cards(page)
+            reloaded()
+        with opened(browser, url, "dark") as page, check("the page: in dark colours, too"):
+            listed(page)
+            page.screenshot(path=pictures / "tab-dark.png")
+            look_inside(page)
+            page.screenshot(path=pictures / "inside-dark.png")
         browser.close()
-    return bool(problems)
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+@contextmanager
+def opened(browser, url, theme):
+    """The page, of whose scripts none may fail."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-US", reduced_motion="reduce")
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{url}?__theme={theme}")
+    yield page
+    with check(f"the page: no script failed, {theme}"):
+        assert not problems, problems
+    context.close()
+
+
+def listed(page):
+    show_tab(page)
+    page.get_by_label("Search embeddings").fill("lw")
+    row(page, SEVERAL[0]).wait_for()
+    row(page, "lwgood").wait_for()
+
+
+def row(page, name):
+    """The first of a name: what was converted has its name, too."""
+    return page.locator(".rows .row").filter(has=page.locator(".name").get_by_text(name, exact=True)).first
+
+
+def in_and_out(page, name):
+    prompt = page.locator("#txt2img_prompt textarea")
+    row(page, name).locator(".name").click()
+    assert prompt.input_value() == name, prompt.input_value()
+    row(page, name).locator(".name").click()
+    assert not prompt.input_value(), prompt.input_value()
+
+
+def details(page, name):
+    page.get_by_label(f"Details of {name}", exact=True).first.click()
+    return page.get_by_role("complementary", name="Details")
+
+
+def look_inside(page):
+    panel = details(page, "lwgood")
+    panel.get_by_text("Look inside").click()
+    panel.locator("figure img[src]").first.wait_for()
+
+
+def convert(page, folder):
+    details(page, "lwgood").get_by_role("button", name="Convert…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Program", exact=True).select_option(label="ComfyUI")
+    dialog.get_by_label("Folder", exact=True).select_option(label=folder.name)
+    dialog.get_by_role("button", name="Convert", exact=True).click()
+    dialog.locator(".job[data-state=done]").wait_for()
+    (made,) = folder.iterdir()
+    assert loanword.read(made).provenance.format == "comfyui"
+    assert loanword.read(made).vectors == loanword.read(folder.parent / "embeddings/lwgood.pt").vectors
+    dialog.get_by_role("button", name="Close").click()
+
+
+def cards(page):
+    page.locator("#tabs > .tab-nav button, #tabs > .tab-wrapper button", has_text="txt2img").first.click()
+    page.locator("#txt2img_extra_tabs").get_by_text("Textual Inversion", exact=True).first.click()
+    for name in SEVERAL:
+        card = page.locator(f"{CARDS} .card[data-name='{name}']")
+        card.wait_for()
+        page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
+
+
+def reload_ui(page):
+    """Press the link in the page's foot; the page loads itself anew once the server answers again."""
+    with page.expect_event("load", timeout=WAIT_MS):
+        page.get_by_text("Reload UI", exact=True).last.click()
