@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import fitting
 from .announcements import say_once
-from .serving import explain, spoken_of, tensor_of, vectors_of
+from .serving import spoken_of, tensor_of, vectors_of
 from .uses import noting_uses
 
 if TYPE_CHECKING:
@@ -109,12 +109,8 @@ def _load_embed(original: Function) -> Function:
     def load_embed(
         embedding_name: str, embedding_directory: Any, embedding_size: int, embed_key: str | None = None
     ) -> Any:
-        ours, tensor = tensor_of(embedding_name, embedding_directory, embedding_size, embed_key)
-        if not ours:
-            tensor = _theirs(original, embedding_name, embedding_directory, embedding_size, embed_key)
-        if tensor is None:
-            explain(embedding_name, embedding_directory)
-        return tensor
+        asked = (embedding_name, embedding_directory, embedding_size, embed_key)
+        return tensor_of(*asked, lambda: _theirs(original, *asked))
 
     return load_embed
 

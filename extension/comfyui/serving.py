@@ -8,20 +8,17 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ...converters.indexing import open_library
-from ...embeddings.errors import FileError, NotAnEmbedding, UnsafePickle
-from . import fitting
+from ...embeddings.errors import FileError
+from . import fitting, strangers
 from .places import shown
 from .shelf import Shelf, whole
 from .uses import noting_uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .fitting import Tensor
     from .shelf import Entry, Folders
-
-REFUSED = frozenset((NotAnEmbedding.code, UnsafePickle.code))
-"""Files that are not left to ComfyUI's reader, which makes something of anything."""
 
 handles: ContextVar[Mapping[str, Entry] | None] = ContextVar("loanword_handles", default=None)
 """Words that stand for embeddings while a node tokenizes a prompt of its own."""
@@ -74,19 +71,31 @@ def spoken_of(text: str, folders: str | Iterable[str]) -> tuple[Entry, str] | No
     return entry, " ".join(text[end:].split())
 
 
-def tensor_of(name: str, folders: str | Iterable[str], width: int, key: str | None) -> tuple[bool, Tensor | None]:
-    """Whether loanword answers for a name of one word, and the vectors; None where there is nothing to use."""
+def tensor_of(
+    name: str, folders: str | Iterable[str], width: int, key: str | None, theirs: Callable[[], Tensor | None]
+) -> Tensor | None:
+    """The vectors for a name of one word; `theirs` asks ComfyUI's own reader, where nothing speaks against it."""
     entry = (handles.get() or {}).get(name)
-    if entry is not None:
-        return True, vectors_of(entry, width, key)
     shelf = shelf_of(folders)
-    file = shelf.at_path(name)
+    file = None if entry else shelf.at_path(name)
     if file is None:
-        entry = shelf.named(name)
-        return (False, None) if entry is None else (True, vectors_of(entry, width, key))
-    if file.embeddings:
-        return True, vectors_of(whole(file), width, key)
-    return file.kind in REFUSED, None
+        entry = entry or shelf.named(name)
+    elif file.embeddings:
+        entry = whole(file)
+    if entry is not None:
+        return vectors_of(entry, width, key)
+    path = file.path if file else strangers.path_of(name, shelf.folders)
+    return theirs() if path is None else _of_stranger(path, width, key, theirs)
+
+
+def _of_stranger(path: str, width: int, key: str | None, theirs: Callable[[], Tensor | None]) -> Tensor | None:
+    try:
+        return vectors_of(strangers.entry_at(path), width, key)
+    except FileError as error:
+        found = strangers.left_to_comfyui(path, error, width, theirs)
+        if found is None:
+            _note_problem(path, error)
+        return found
 
 
 def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
@@ -94,11 +103,8 @@ def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
     with noting_uses() as uses:
         try:
             embeddings = fitting.embeddings_of(entry)
-        except FileError as error:
-            uses.problems[f"{shown(entry.path)}: {error.message}"] = None
-            return None
-        except OSError as error:
-            uses.problems[f"{shown(entry.path)}: {error.strerror}"] = None
+        except (FileError, OSError) as error:
+            _note_problem(entry.path, error)
             return None
         found = [vectors for each in embeddings if (vectors := fitting.vectors_for(each, key, width)) is not None]
         count = sum(vectors.shape[0] for vectors in found)
@@ -106,12 +112,9 @@ def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
         return fitting.as_tensor(found) if found else fitting.gap(sum(each.tokens for each in embeddings))
 
 
-def explain(name: str, folders: str | Iterable[str]) -> None:
-    """Note why the file that ComfyUI opens for `name` gave nothing, where there is one."""
-    file = shelf_of(folders).at_path(name)
-    if file is not None and not file.embeddings:
-        with noting_uses() as uses:
-            uses.problems[f"{shown(file.path)}: {file.message}"] = None
+def _note_problem(path: str, error: FileError | OSError) -> None:
+    with noting_uses() as uses:
+        uses.problems[f"{shown(path)}: {error.message if isinstance(error, FileError) else error.strerror}"] = None
 
 
 def _looked_up(shelf: Shelf, text: str, word: str) -> tuple[tuple[Entry, int] | None, bool]:

@@ -58,7 +58,7 @@ class Shelf:
 
     def __init__(self, library: Library, folders: Folders, models: Folders = ()) -> None:
         self._library = library
-        self._folders = folders
+        self.folders = folders
         self._models = models
         self._contents: Contents | None = None
         self._looked = 0.0
@@ -102,14 +102,14 @@ class Shelf:
         return found
 
     def _renewed(self) -> Contents:
-        scan = self._library.scan((*self._folders, *self._models))
+        scan = self._library.scan((*self.folders, *self._models))
         self._looked = time.monotonic()
         if self._contents is not None and not scan:
             return self._contents
-        own = [file for folder in self._folders for file in _best_first(self._library.files([folder]))]
+        own = [file for folder in self.folders for file in _best_first(self._library.files([folder]))]
         bundles = [file for file in self._library.files(self._models) if file.kind == "embedding"]
         files = tuple({file.path: file for file in (*own, *bundles)}.values())
-        return Contents(files, _spellings(own, self._folders), _names(files, own, self._folders))
+        return Contents(files, _spellings(own, self.folders), _names(files, own, self.folders))
 
 
 def label_of(embedding: IndexedEmbedding, path: str) -> str:

@@ -246,6 +246,39 @@ def test_what_loanword_does_not_know_is_left_to_comfyui(comfy):
     assert comfy.said() == []
 
 
+@pytest.mark.parametrize("suffix", [".pt", ".bin", "", ".hidden"])
+def test_comfyuis_reader_gets_no_file_that_is_broken(comfy, monkeypatch, suffix):
+    torch = pytest.importorskip("torch")
+    place = comfy.embeddings / f"deep/broken{suffix}"
+    loanword.write(made("whole", 2), comfy.embeddings / "deep/whole.pt")
+    place.write_bytes((comfy.embeddings / "deep/whole.pt").read_bytes()[:-700])
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("opened by torch.load"))
+    assert comfy.vectors(f"embedding:{place.name} here") == []
+    assert len(comfy.said(f"embeddings/deep/{place.name}: ")) == 1
+
+
+def test_a_file_without_a_known_suffix_is_read_as_any_other(comfy):
+    loanword.write(made("cat", 2), comfy.embeddings / "cat.pt")
+    (comfy.embeddings / "cat.pt").rename(comfy.embeddings / "cat.v2")
+    (comfy.embeddings / "circle").symlink_to(comfy.embeddings)
+    assert comfy.vectors("embedding:cat.v2 here") == rows(made("cat", 2))
+
+
+@pytest.mark.parametrize("shape", [(), (2, 700), (0, 768)])
+def test_what_neither_of_the_two_readers_understands_is_said_and_left_out(comfy, shape):
+    torch = pytest.importorskip("torch")
+    torch.save({"string_to_param": {"*": torch.ones(shape)}}, comfy.embeddings / "odd.pt")
+    assert comfy.vectors("embedding:odd here") == []
+    assert len(comfy.said("embeddings/odd.pt: ")) == 1
+
+
+def test_a_file_that_fails_comfyuis_reader_fails_no_prompt(comfy):
+    torch = pytest.importorskip("torch")
+    torch.save({"string_to_param": "none"}, comfy.embeddings / "odd.pt")
+    assert comfy.vectors("embedding:odd here") == []
+    assert len(comfy.said("embeddings/odd.pt: ")) == 1
+
+
 def test_installing_twice_changes_nothing(comfy, hooks):
     before = comfy.sd1_clip.load_embed
     assert hooks.install() == []
