@@ -43,12 +43,10 @@ def convert(service: Service, body: ConvertBody) -> Started:
     if (body.ids is None) == (body.query is None):
         raise Refusal(422, "say which embeddings: ids, or a query for all that it finds")
     form = form_of(body.program, body.format, body.dtype)
-    catalogue = service.catalogue
-    found = catalogue.chosen(body.ids) if body.ids is not None else []
-    if body.query is not None:
-        found = catalogue.all_of(body.query)
     conversion = Conversion(folder_of(service, body.folder), form, overwrite=body.overwrite, dry_run=body.dry_run)
-    return started(service, "convert", found, conversion)
+    if body.query is None:
+        return started(service, "convert", service.catalogue.chosen(body.ids or ()), conversion)
+    return _begun(service, "convert", service.catalogue.finder(body.query), conversion)
 
 
 def make_safe(service: Service, body: MakeSafeBody) -> Started:
@@ -109,9 +107,23 @@ def started(
 ) -> Started:
     """Begin a job that converts files one by one, and has the library know what it wrote."""
     if not found:
-        raise Refusal(422, "nothing was chosen")
+        raise _nothing_chosen()
+    return _begun(service, kind, lambda: found, conversion, work)
+
+
+def _begun(
+    service: Service,
+    kind: str,
+    find: Callable[[], Sequence[Found]],
+    conversion: Conversion,
+    work: Callable[[Conversion, Found], Outcome] = Conversion.convert,
+) -> Started:
+    """The same with files that the job finds: that takes a while where there are many."""
 
     def run(job: Job) -> None:
+        found = find()
+        if not found:
+            raise _nothing_chosen()
         job.total = len(found)
         job.wrote = not conversion.dry_run
         try:
@@ -131,6 +143,10 @@ def take_in(service: Service, job: Job) -> None:
     folders = service.catalogue.around().folders
     if any(map(folders.has, job.written)):
         service.scanning.scan(folders.paths)
+
+
+def _nothing_chosen() -> Refusal:
+    return Refusal(422, "nothing was chosen")
 
 
 def _if_pickle(service: Service, conversion: Conversion, found: Found) -> Outcome:

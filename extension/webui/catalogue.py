@@ -15,10 +15,10 @@ from .folders import Folders
 from .items import Surroundings, item_of, shown, sidecar_name, twin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ...embeddings.embedding import Embedding
-    from ...embeddings.indexed import IndexedEmbedding
+    from ...embeddings.indexed import IndexedEmbedding, IndexedFile
     from ...embeddings.library import Library
     from .api_requests import ListQuery
     from .hosts.host import Host
@@ -129,23 +129,28 @@ class Catalogue:
         for name in names:
             ref = self.ids.get("embedding", name)
             positions.setdefault(ref.path, set()).add(ref.position)
-        return [self._found(path, chosen, around) for path, chosen in positions.items()]
+        return [_found(path, chosen, self.library.file(path), around) for path, chosen in positions.items()]
 
-    def all_of(self, query: ListQuery) -> list[Found]:
-        """The files that a query finds embeddings in, on all its pages."""
+    def finder(self, query: ListQuery) -> Callable[[], list[Found]]:
+        """What finds the files that a query has embeddings in, on all its pages; raises Refusal as `query_of` does."""
         around = self.around()
-        asked = self.query_of(query, around)
-        everything = replace(asked, offset=0, limit=MOST_CONVERTED)
-        positions: dict[str, set[int]] = {}
-        for row in self.library.page(around.folders.paths, everything).rows:
-            if row.embedding is not None:
-                positions.setdefault(row.file.path, set()).add(row.position)
-        return [self._found(path, chosen, around) for path, chosen in positions.items()]
+        everything = replace(self.query_of(query, around), offset=0, limit=MOST_CONVERTED)
 
-    def _found(self, path: str, positions: set[int], around: Surroundings) -> Found:
-        file = self.library.file(path)
-        all_meant = file is None or len(positions) >= len(file.embeddings)
-        return Found(path, around.folders.below(path), named=True, only=() if all_meant else tuple(sorted(positions)))
+        def find() -> list[Found]:
+            rows = self.library.page(around.folders.paths, everything).rows
+            files = {row.file.path: row.file for row in rows}
+            positions: dict[str, set[int]] = {}
+            for row in rows:
+                if row.embedding is not None:
+                    positions.setdefault(row.file.path, set()).add(row.position)
+            return [_found(path, chosen, files[path], around) for path, chosen in positions.items()]
+
+        return find
+
+
+def _found(path: str, positions: set[int], file: IndexedFile | None, around: Surroundings) -> Found:
+    all_meant = file is None or len(positions) >= len(file.embeddings)
+    return Found(path, around.folders.below(path), named=True, only=() if all_meant else tuple(sorted(positions)))
 
 
 def _said(text: str | None) -> str | None:

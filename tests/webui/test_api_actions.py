@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 import zipfile
 
 import loanword
@@ -245,6 +246,7 @@ def test_embeddings_go_into_a_lora_and_out_again(client):
         ("/convert", {"query": {}, "program": "a1111", "folder": "../../etc"}),
         ("/convert", {"query": {}, "program": "a1111", "output": "/etc/x"}),
         ("/convert", {"query": {"q": 1}, "program": "a1111"}),
+        ("/convert", {"query": {"sort": "colour"}, "program": "a1111"}),
         ("/convert", {"ids": [1], "program": "a1111"}),
         ("/convert", {"ids": ["e" * 25], "program": "a1111"}),
         ("/make-safe", {"ids": ["/etc/passwd"]}),
@@ -259,6 +261,16 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(client, path, bod
     before = files_below(client.host.folders[0])
     assert client.post(path, body).status in (404, 422)
     assert files_below(client.host.folders[0]) == before
+
+
+def test_all_that_a_query_finds_is_looked_for_by_the_job(client):
+    answered = threading.Event()
+    client.service.jobs.start("wait", lambda _: answered.wait(30))
+    started = client.post("/convert", {"query": {"q": "no such style"}, "program": "a1111", "dry_run": True})
+    assert started.status == 202
+    answered.set()
+    state = client.finished(started)
+    assert (state["state"], state["message"]) == ("failed", "nothing was chosen")
 
 
 def test_a_refresh_finds_what_was_added_and_has_the_host_look(client):
