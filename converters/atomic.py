@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..embeddings.errors import CannotWrite, Damaged
 from .places import is_url
+from .remote import exists as exists_remote
+from .remote import remove as remove_remote
 from .remote import write as write_remote
 
 if TYPE_CHECKING:
@@ -98,6 +100,19 @@ def write_atomic_in_pieces(
     What is read back is compared by its SHA-256; raises Damaged where it differs.
     """
     _write(path, partial(_fill_in_pieces, pieces=pieces), overwrite=overwrite, durable=durable)
+
+
+def is_there(place: str) -> bool:
+    """Whether anything has this name already."""
+    return exists_remote(place) if is_url(place) else os.path.lexists(place)
+
+
+def remove(place: str) -> None:
+    """Remove a file that loanword wrote."""
+    if is_url(place):
+        remove_remote(place)
+    else:
+        os.unlink(place)
 
 
 def flush(paths: Iterable[Path]) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ..embeddings.errors import FileError, LoanwordError, NotAnEmbedding, UnrecognisedFormat, one_line
-from .atomic import flush
+from .atomic import flush, is_there
 from .finding import Found, find
-from .places import folder_of, is_there, joined, same_key
+from .places import folder_of, joined, same_key
 from .writing import keep_originals, plan, put
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Places of files, on this machine or behind a URL: told apart, taken apart, put together and looked at.
+"""Places of files, on this machine or behind a URL: told apart, taken apart and put together.
 
 A URL is what begins with a scheme of two letters or more and `://`, chains included (`zip://a.pt::s3://bucket/b.zip`).
 Only what the user names is ever one: no place that is put together from the content of a file can begin like that.
@@ -57,22 +57,3 @@ def scheme_of(place: str) -> str:
 def same_key(place: str) -> str:
     """The same for every spelling of a place, upper and lower case included where the system makes no difference."""
     return place if is_url(place) else os.path.normcase(os.path.abspath(place))
-
-
-def is_there(place: str) -> bool:
-    """Whether anything has this name already."""
-    if not is_url(place):
-        return os.path.lexists(place)
-    from .remote import exists
-
-    return exists(place)
-
-
-def remove(place: str) -> None:
-    """Remove a file that loanword wrote."""
-    if not is_url(place):
-        os.unlink(place)
-        return
-    from .remote import remove as remove_remote
-
-    remove_remote(place)

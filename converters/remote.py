@@ -112,10 +112,8 @@ def write(url: str, content: bytes, *, overwrite: bool, looked: bool = False) ->
             _write_and_rename(store, path, content, overwrite=overwrite)
         elif overwrite:
             store.pipe_file(path, content)
-        elif not looked and store.exists(path):
-            raise FileExistsError(url)
         else:
-            store.pipe_file(path, content, mode="create")
+            _write_anew(store, path, content, looked=looked)
     except FileExistsError:
         raise
     except Exception as error:  # noqa: BLE001  # every file system has errors of its own
@@ -191,6 +189,12 @@ def _beginning(store: Any, path: str) -> bytes:
         if store.size(path) == 0:  # no range of an empty file can be satisfied
             return b""
         raise
+
+
+def _write_anew(store: Any, path: str, content: bytes, *, looked: bool) -> None:
+    if not looked and store.exists(path):
+        raise FileExistsError(path)
+    store.pipe_file(path, content, mode="create")
 
 
 def _write_and_rename(store: Any, path: str, content: bytes, *, overwrite: bool) -> None:

@@ -18,14 +18,14 @@ from ..embeddings.embedding import Embedding
 from ..embeddings.errors import CannotWrite, Damaged, LoanwordError
 from ..embeddings.names import safe_filename
 from ..embeddings.text_encoders import BASE_MODELS
-from .atomic import AlreadyThere, write_atomic
+from .atomic import AlreadyThere, is_there, remove, write_atomic
 from .container import container_named, known_suffixes
 from .files import read_all, read_bytes
 from .folders import concept_files
 from .format import all_formats, format_named
 from .metadata import metadata_of
 from .payload import Draft
-from .places import folder_of, is_there, is_url, joined, name_of, remove
+from .places import folder_of, is_url, joined, name_of
 from .remote import RemoteFile
 from .source import open_source
 from .targets import target_named

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..batch import Outcome
-    from .journal import Taken
-    from .work import Result
+    from .parcels import Result, Taken
 
 _CHUNKS_A_WORKER = 2
 """Under way at a time: one in work, one waiting."""

@@ -16,7 +16,8 @@ from ..remote import NotThere, files_below
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .journal import Journal, Taken
+    from .journal import Journal
+    from .parcels import Taken
 
 OWN = ".loanword-"
 """How the names of files begin that are loanword's own affair."""

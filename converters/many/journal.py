@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...embeddings.errors import CannotWrite
 from ..finding import Found
 from ..places import same_key
+from .parcels import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from .work import Result
+    from .parcels import Result
 
 NAME = ".loanword-journal.sqlite"
 """In the destination; what begins with a dot is never taken for a source."""
@@ -95,13 +96,6 @@ class Row(NamedTuple):
     """An earlier source with the same vectors."""
     before: bool
     """Whether all of it was there before the run, as it is now."""
-
-
-class Taken(NamedTuple):
-    """A source that was taken up, with its number in the journal."""
-
-    number: int
-    found: Found
 
 
 class Contested(NamedTuple):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...embeddings.errors import LoanwordError
-from ..places import is_there, joined, remove
+from ..atomic import is_there, remove
+from ..places import joined
 from ..writing import plan
-from .journal import Taken
+from .parcels import Taken
 from .work import convert_chunk, holds
 
 if TYPE_CHECKING:

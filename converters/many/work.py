@@ -10,23 +10,24 @@ import functools
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...embeddings.errors import LoanwordError, Unreadable, one_line
 from ...embeddings.indexed import fingerprint
-from ..atomic import AlreadyThere
+from ..atomic import AlreadyThere, is_there
 from ..batch import reason_of, refusal
-from ..places import is_there, is_url, joined, same_key
+from ..places import is_url, joined, same_key
 from ..source import open_source
 from ..writing import keep_originals, plan, put
 from .facts import facts_of
+from .parcels import Made, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..finding import Found
     from ..writing import Form, Rendered
-    from .journal import Taken
+    from .parcels import Taken
 
 _REQUESTS_AT_ONCE = 16
 """Files behind URLs that a worker has in hand at a time: it waits for the network most of the time."""
@@ -46,32 +47,6 @@ class Order:
     def folder_for(self, found: Found) -> str:
         """Where the results go: the destination, with the folders below the one that was named."""
         return joined(self.destination, found.below, "")
-
-
-class Made(NamedTuple):
-    """A file that a source becomes; with an empty `place`, none. A tuple, since millions are pickled."""
-
-    key: str
-    """The same for every spelling of the place."""
-    place: str
-    size: int
-    fingerprint: str
-    """The same for all files with the same vectors."""
-    facts: str
-    """What the report says of it that nothing can change any more, as JSON."""
-
-
-class Result(NamedTuple):
-    """What came of a source.
-
-    `state` is "written"; "same", where all it becomes was there already; "taken", where something else was; "skipped"
-    or "failed", with the reason.
-    """
-
-    state: str
-    code: str
-    reason: str
-    made: tuple[Made, ...]
 
 
 def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Result]:

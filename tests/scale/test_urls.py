@@ -180,7 +180,7 @@ def careless(monkeypatch):
         store: ClassVar = {}
         pseudo_dirs: ClassVar = [""]
 
-        def pipe_file(self, path, value, mode="overwrite", **_):
+        def pipe_file(self, path, value, **_):
             super().pipe_file(path, value)
 
     fsspec.register_implementation("careless", Careless, clobber=True)
