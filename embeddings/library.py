@@ -36,6 +36,7 @@ from .library_query import (
     row_and_twins,
 )
 from .library_records import Contents, Reader
+from .library_remarks import Remarks, known_paths, known_remarks, put_remarks
 from .library_scan import Scan, Scanner
 from .library_scope import edges, outermost
 from .library_store import MEMORY, Store
@@ -60,6 +61,7 @@ __all__ = [
     "Page",
     "Query",
     "Reader",
+    "Remarks",
     "Row",
     "Scan",
 ]
@@ -159,6 +161,20 @@ class Library:
             rows = read_directions(self._reader, pending[start : start + _AT_ONCE])
             self._store.run(partial(put_directions, rows=rows), writing=True)
         return self._store.run(lambda connection: known_directions(connection, chosen, encoder))
+
+    def paths(self, folders: Iterable[str]) -> list[str]:
+        """The paths of all files that are known below `folders`."""
+        chosen = outermost(folders)
+        return self._store.run(lambda connection: known_paths(connection, chosen))
+
+    def remarks(self, folders: Iterable[str]) -> dict[str, str]:
+        """The paths of the files below `folders` that `remember` was told of, and the states that it was given."""
+        chosen = outermost(folders)
+        return self._store.run(lambda connection: known_remarks(connection, chosen))
+
+    def remember(self, remarks: Sequence[Remarks]) -> None:
+        """Have searches look into what is written about embeddings, too."""
+        self._store.run(partial(put_remarks, remarks=remarks), writing=True)
 
     def close(self) -> None:
         """Close the index."""

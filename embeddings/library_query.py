@@ -41,7 +41,7 @@ class Query:
     """Which rows are wanted, in which order. Of several values of a filter any will do; no value means all."""
 
     text: str = ""
-    """Words that must all occur in name, aliases, file name or metadata, in any case and Unicode form."""
+    """Words that must all occur in name, aliases, file name, metadata or remarks, in any case and Unicode form."""
     base_models: tuple[str, ...] = ()
     """Keys of BASE_MODELS, and UNKNOWN."""
     formats: tuple[str, ...] = ()

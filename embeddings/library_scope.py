@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 _MARKED = """WITH scope AS MATERIALIZED (
-    SELECT CASE {roots} END AS root, path, size, modified_ns, kind, format, file_name, entries.*
+    SELECT CASE {roots} END AS root, path, size, modified_ns, kind, format, file_name, file, position, name,
+        base_model, tokens, norm, fingerprint, health, searched || ifnull(char(10) || remarked, '') AS searched
     FROM files JOIN entries ON entries.file = files.id
+    LEFT JOIN (SELECT path AS about, position AS place, searched AS remarked FROM remarks)
+        ON about = path AND place = position
     WHERE {below} AND (kind = 'embedding' OR NOT preview)
 ), twins AS (
     SELECT fingerprint AS twin, count(*) - 1 AS others FROM scope

@@ -24,7 +24,7 @@ PATIENCE = 20.0
 """Seconds to wait for another process; its transactions take some hundredths."""
 _APPLICATION = 0x6C6F616E
 """Marks the file as loanword's ("loan")."""
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _DAMAGED = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
 """What is raised where text, numbers and tables are not what they were when they were written."""
 _SCHEMA = (
@@ -39,6 +39,9 @@ _SCHEMA = (
         norm REAL, fingerprint TEXT, health TEXT NOT NULL, searched TEXT NOT NULL,
         PRIMARY KEY (file, position)) WITHOUT ROWID""",
     "CREATE TABLE facts (file INTEGER PRIMARY KEY, embeddings TEXT NOT NULL)",
+    """CREATE TABLE remarks (
+        path BLOB NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL, searched TEXT NOT NULL,
+        PRIMARY KEY (path, position)) WITHOUT ROWID""",
     """CREATE TABLE directions (
         fingerprint TEXT NOT NULL, encoder TEXT NOT NULL, unit BLOB NOT NULL, UNIQUE (fingerprint, encoder))""",
     "CREATE TABLE state (revision TEXT NOT NULL, changes INTEGER NOT NULL)",

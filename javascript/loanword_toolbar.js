@@ -17,7 +17,7 @@
             this.query = this.remembered();
             this.search = loanword.make("input", {
                 type: "search", class: "search", autocomplete: "off", spellcheck: "false",
-                placeholder: loanword.say("Search names and files"),
+                placeholder: loanword.say("Search names, files, notes and tags"),
                 "aria-label": loanword.say("Search embeddings"),
             });
             this.selects = Object.fromEntries(FACETS.map((facet) => [facet, this.facetSelect(facet)]));

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loanword.converters.indexing import open_library
 from loanword.embeddings.health import FINDINGS, examined
-from loanword.embeddings.library import COLLISION, DUPLICATE, MEMORY, SORTS, UNKNOWN
+from loanword.embeddings.library import COLLISION, DUPLICATE, MEMORY, SORTS, UNKNOWN, Query, Remarks
 from loanword.embeddings.prompts import fold
 from samples import some
 
@@ -196,6 +196,34 @@ def test_any_text_can_be_searched_for(stocked, text):
     assert library.page(places, loanword.Query(text=text, base_models=("\ud800",))).total == 0
     assert library.page(places, loanword.Query()).total == 50
     assert library.path != MEMORY
+
+
+def test_what_is_written_about_embeddings_is_searched_until_it_is_forgotten(tmp_path):
+    place = tmp_path / "pair.bin"
+    with open_library(str(tmp_path / "library.sqlite")) as library:
+
+        def scanned(*names):
+            loanword.write(
+                [loanword.Embedding(each, {"clip_l": some(2)}) for each in names],
+                place,
+                format="diffusers",
+                overwrite=True,
+            )
+            library.scan([str(tmp_path)])
+            return found("café HOURS")
+
+        def found(text):
+            rows = library.page([str(tmp_path)], Query(text)).rows
+            return [row.embedding.name for row in rows]
+
+        assert scanned("<a>", "<b>") == []
+        library.remember([Remarks(str(place), "first", ["", "of Cafe\u0301\nhours"])])
+        assert found("café HOURS") == found("hours <b>") == ["<b>"]
+        assert library.remarks([str(tmp_path)]) == {str(place): "first"}
+        assert scanned("<a>", "<c>") == ["<c>"]
+        assert library.remarks([str(tmp_path / "other")]) == {}
+        library.remember([Remarks(str(place), "", ())])
+        assert (found("hours"), library.remarks([str(tmp_path)])) == ([], {})
 
 
 def test_the_same_name_in_two_folders_that_are_asked_about_is_no_collision(tmp_path):

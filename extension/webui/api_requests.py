@@ -15,7 +15,7 @@ class ListQuery:
     """Which embeddings are wanted, in which order. Lists have commas; no value means all."""
 
     q: str = ""
-    """Words that must all occur in names, aliases, file names or metadata."""
+    """Words that must all occur in names, aliases, file names, metadata, descriptions, notes or tags."""
     base_model: list[str] = field(default_factory=list[str])
     """Keys, `unknown`, and `current` for that of the loaded model."""
     format: list[str] = field(default_factory=list[str])

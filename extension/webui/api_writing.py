@@ -9,6 +9,7 @@ from .api_answers_jobs import Nothing
 from .asgi.refusal import Refusal
 from .previews import set_preview
 from .settings import READ_ONLY
+from .sidecar_texts import remember
 from .sidecars import LONGEST_TEXT, write_sidecar
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def write_notes(service: Service, body: SidecarBody) -> Item:
     path, name = service.catalogue.place(body.id)
     if changes:
         write_sidecar(path, changes, name)
+        remember(service.library, path)
     return service.catalogue.item(body.id)
 
 

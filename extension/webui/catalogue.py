@@ -12,7 +12,8 @@ from ...embeddings.library_query import MOST_TWINS, SORTS, Query, Row
 from .api_answers import Details, Item, Listing
 from .asgi.refusal import Refusal
 from .folders import Folders
-from .items import Surroundings, item_of, shown, sidecar_name, twin_of
+from .items import Surroundings, item_of, shown, twin_of
+from .sidecars import sidecar_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

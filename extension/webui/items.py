@@ -14,14 +14,14 @@ from ...embeddings.library_query import COLLISION, DUPLICATE
 from ...embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
 from .api_answers import Item, Problem, Shape, Titled, Twin
 from .previews import find_preview
-from .sidecars import read_sidecar
+from .sidecars import read_sidecar, sidecar_name
 from .use import use_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ...embeddings.embedding import Embedding
-    from ...embeddings.indexed import IndexedEmbedding, IndexedFile
+    from ...embeddings.indexed import IndexedEmbedding
     from ...embeddings.library_query import Row
     from .folders import Folders
     from .hosts.host import Host
@@ -72,11 +72,6 @@ def item_of(row: Row, around: Surroundings) -> Item:
         tags=list(sidecar.tags),
         preferred_weight=sidecar.preferred_weight,
     )
-
-
-def sidecar_name(file: IndexedFile, position: int) -> str | None:
-    """The name under which an embedding's notes are kept in those of its file; None where it is alone there."""
-    return file.embeddings[position].name if len(file.embeddings) > 1 else None
 
 
 def shapes_of(embedding: IndexedEmbedding) -> Iterator[Shape]:

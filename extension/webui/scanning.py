@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .sidecar_texts import remember_all
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -45,7 +47,9 @@ class Scanning:
             self.running = True
             self._seen |= frozenset(folders)
             try:
-                return self.library.scan(folders, progress=progress, cancelled=cancelled)
+                scan = self.library.scan(folders, progress=progress, cancelled=cancelled)
+                remember_all(self.library, folders)
+                return scan
             finally:
                 self.running = False
 

@@ -25,10 +25,14 @@ from ...embeddings.errors import CannotWrite, FileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ...embeddings.indexed import IndexedFile
+
 LARGEST = 1024 * 1024
 LONGEST_TEXT = 20_000
 OWN_KEY = "loanword"
 _TEXT_SUFFIXES = (".txt", ".description.txt")
+SUFFIXES = (".json", *_TEXT_SUFFIXES)
+"""What the names of an embedding's sidecars end in, in place of its own suffix."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -40,6 +44,11 @@ class Sidecar:
     notes: str = ""
     tags: tuple[str, ...] = ()
     preferred_weight: float | None = None
+
+
+def sidecar_name(file: IndexedFile, position: int) -> str | None:
+    """The name under which an embedding's notes are kept in those of its file; None where it is alone there."""
+    return file.embeddings[position].name if len(file.embeddings) > 1 else None
 
 
 def read_sidecar(path: str, name: str | None = None) -> Sidecar:

@@ -24,6 +24,7 @@ SILENT = {
     "embeddings/library_directions.py": "SQL",
     "embeddings/library_query.py": "SQL",
     "embeddings/library_records.py": "SQL",
+    "embeddings/library_remarks.py": "SQL",
     "embeddings/library_scope.py": "SQL",
     "embeddings/library_store.py": "SQL",
     "embeddings/prompt_syntaxes.py": "the command line's",

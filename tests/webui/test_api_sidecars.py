@@ -2,6 +2,7 @@
 
 import json
 import os
+import urllib.parse
 
 import loanword
 import pytest
@@ -11,7 +12,9 @@ pytest.importorskip("uvicorn")
 
 from api_server import serving_folder
 from loanword.embeddings.embedding import Embedding
+from loanword.extension.webui import sidecar_texts
 from loanword.extension.webui.settings import READ_ONLY
+from loanword.extension.webui.sidecars import OWN_KEY
 from samples import L1, L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -164,3 +167,66 @@ def test_what_is_no_picture_is_not_served_as_one(client, content):
     answer = client.get(f"/preview/{client.item('style')['id']}")
     assert answer.status == 404
     assert answer.headers["content-type"] == "application/json"
+
+
+def found(client, words):
+    return [item["name"] for item in client.items(f"?q={urllib.parse.quote(words)}")]
+
+
+def test_a_search_looks_into_what_the_tab_wrote_at_once(client):
+    assert found(client, "golden") == []
+    name = client.item("style")["id"]
+    client.post("/sidecar", {"id": name, "description": "the Golden hour", "notes": "Café", "tags": ["hands"]})
+    for words in ("golden", "cafe", "hands", "style golden cafe"):
+        assert found(client, words) == ["style"], words
+    client.post("/sidecar", {"id": name, "description": ""})
+    assert (found(client, "golden"), found(client, "hands")) == ([], ["style"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("style.json", json.dumps({"notes": "from another extension", "tags": "a, golden"}).encode()),
+        ("style.txt", b"golden"),
+        ("style.description.txt", b"golden"),
+    ],
+)
+def test_a_search_looks_into_what_others_wrote_after_the_next_scan(client, name, content):
+    put(client, name, content)
+    assert found(client.scanned(), "golden") == ["style"]
+    put(client, name, content.replace(b"golden", b"silver!"))
+    assert (found(client.scanned(), "golden"), found(client, "silver!")) == ([], ["style"])
+    os.unlink(beside(client, name))
+    assert found(client.scanned(), "silver!") == []
+
+
+def test_a_search_looks_into_the_notes_of_each_embedding_of_a_file(client):
+    pets = [Embedding("<cat>", {"clip_l": L}), Embedding("<dog>", {"clip_l": L1})]
+    loanword.write(pets, beside(client, "pets.bin"), format="diffusers")
+    put(
+        client,
+        "pets.json",
+        json.dumps({"description": "both", OWN_KEY: {"embeddings": {"<dog>": {"notes": "barks"}}}}).encode(),
+    )
+    client.scanned()
+    assert found(client, "barks") == ["<dog>"]
+    assert sorted(found(client, "both")) == ["<cat>", "<dog>"]
+    loanword.write([pets[1]], beside(client, "pets.bin"), format="diffusers", overwrite=True)
+    put(client, "pets.json", b"{}")
+    assert found(client.scanned(), "both") == []
+
+
+def test_sidecars_that_did_not_change_are_not_read_again(client, monkeypatch):
+    put(client, "style.txt", b"golden")
+    client.scanned()
+    monkeypatch.setattr(sidecar_texts, "read_sidecar", lambda *_: pytest.fail("it was read"))
+    assert found(client.scanned(), "golden") == ["style"]
+
+
+def test_what_is_written_is_found_in_an_index_that_had_to_be_made_again(client):
+    put(client, "style.txt", b"golden")
+    client.scanned()
+    client.service.library.close()
+    with open(client.service.library.path, "r+b") as index:
+        index.write(b"no database at all")
+    assert found(client.scanned(), "golden") == ["style"]

@@ -86,6 +86,13 @@ def test_the_search_narrows_while_it_is_typed(tab):
     expect(row(tab, "xl-style")).to_be_visible()
 
 
+def test_the_search_finds_what_is_written_about_an_embedding(tab):
+    search = tab.get_by_placeholder("Search names, files, notes and tags")
+    search.fill("for the prompt NEGATIVE.")
+    expect(tab.locator(".rows [data-id]")).to_have_count(1)
+    expect(row(tab, "easy-negative")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("filter_name", "choice", "found"),
     [
