@@ -2,6 +2,9 @@
 "use strict";
 (function(loanword) {
     const ownAddress = document.currentScript.src;
+    const NOT_FOUND = 404;
+    const LOOK_AGAIN_MS = 1000;
+    const START_MS = 120000;
     const stylesheet = () => new URL("../style.css", ownAddress).href + new URL(ownAddress).search;
 
     // The page is a shadow tree: the host's rules for text, its translator and its observers leave it alone, and what is
@@ -14,7 +17,7 @@
         host.addEventListener("keydown", (event) => event.stopPropagation());
         const server = loanword.connect(host.dataset.base, host.dataset.token);
         try {
-            loanword.session = await server.get("session");
+            loanword.session = await begun(server);
             const tab = new loanword.Tab(root, server, loanword.session);
             waiting.replaceWith(tab.element);
             await tab.load();
@@ -22,6 +25,18 @@
         } catch (problem) {
             waiting.setAttribute("role", "alert");
             waiting.replaceChildren(problem.message, " ", loanword.button(loanword.say("Try again"), () => mountAnew(host)));
+        }
+    }
+
+    // A host answers before it has started its extensions: after "Reload UI", pages come back at once.
+    async function begun(server) {
+        for (const end = Date.now() + START_MS; ;) {
+            try {
+                return await server.get("session");
+            } catch (problem) {
+                if (problem.status !== NOT_FOUND || Date.now() > end) throw problem;
+            }
+            await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
         }
     }
 

@@ -18,7 +18,7 @@
                 if (problem.name === "AbortError") throw problem;
                 throw new Error(loanword.say("The WebUI does not answer. Is it still running?"));
             }
-            if (!answer.ok) throw new Error(await reason(answer));
+            if (!answer.ok) throw Object.assign(new Error(await reason(answer)), {status: answer.status});
             return answer;
         }
 

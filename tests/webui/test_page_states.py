@@ -154,6 +154,21 @@ def test_an_answer_that_is_an_error_is_one_line(tab):
     expect(tab.get_by_role("complementary").get_by_role("alert")).to_have_text("There is no such embedding")
 
 
+def test_a_host_that_answers_before_its_extensions_do_is_waited_for(server, open_tab):
+    page = open_tab(server)
+    asked = []
+
+    def not_yet(route):
+        asked.append(route.request.url)
+        route.continue_() if len(asked) > 1 else route.fulfill(status=404, json={"detail": "Not Found"})
+
+    page.route("**/loanword/v1/session", not_yet)
+    page.reload()
+    show_tab(page)
+    expect(row(page, "badhands")).to_be_visible()
+    assert len(asked) == 2
+
+
 def test_another_model_is_noticed_when_the_tab_is_shown_again(tab):
     def without_a_model(route):
         answer = route.fetch().json()
