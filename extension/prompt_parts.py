@@ -1,7 +1,8 @@
 """How a WebUI lays a prompt out: in parts of 75 tokens, of which embeddings take one for each vector.
 
 An embedding is never divided: where it does not fit into what is left of a part, it begins the next. Two things are
-not imitated: that words move to the next part for a comma's sake, and that `[a:b:0.5]` is only one of both at a time.
+not imitated, and left to the counters of hosts: that words move to the next part for a comma's sake, and that
+`[a:b:0.5]` is only one of both at a time.
 
 Source: A1111 1.10.1 `modules/sd_hijack_clip.py` (`tokenize_line`), `modules/prompt_parser.py` (`BREAK`, `AND`).
 """

@@ -50,6 +50,8 @@ class PromptReport(Generic[Value]):
     unknown: tuple[Unknown, ...]
     layout: Layout | None
     """Of the whole prompt; None where nobody can count the tokens of its text."""
+    length: tuple[int, int] | None
+    """Its tokens, and how many its parts have room for, as the host says or the layout; None where neither does."""
 
     @property
     def embedding_tokens(self) -> int:
@@ -59,15 +61,22 @@ class PromptReport(Generic[Value]):
     @property
     def sentences(self) -> list[str]:
         """All of it, for people: one sentence a line."""
-        mentions = [_mention_sentence(each, counted=self.layout is not None) for each in self.mentions]
-        budget = [] if self.layout is None else [_budget_sentence(self.layout)]
+        agreed = self.layout is not None and self.length is not None and self.layout.parts * PART == self.length[1]
+        mentions = [_mention_sentence(each, counted=agreed) for each in self.mentions]
+        budget = [] if self.length is None else [_budget_sentence(*self.length)]
         return [*(mentions or ["No embedding is used."]), *map(_unknown_sentence, self.unknown), *budget]
 
 
 def report(
-    prompt: str, names: PromptNames[Known[Value]], count: Callable[[str], int] | None = None
+    prompt: str,
+    names: PromptNames[Known[Value]],
+    count: Callable[[str], int] | None = None,
+    length: tuple[int, int] | None = None,
 ) -> PromptReport[Value]:
-    """What `prompt` uses of the embeddings in `names`; `count` says how many tokens a text takes."""
+    """What `prompt` uses of the embeddings in `names`; `count` says how many tokens a text takes.
+
+    `length` is what the host itself says of the whole prompt: its tokens, and how many its parts have room for.
+    """
     text = _EXTRA_NETWORK.sub(" ", prompt)
     references = names.references(text)
     found = [(each, each.value) for each in references if each.value is not None]
@@ -78,7 +87,8 @@ def report(
         for (each, known), place in zip(found, layout.places, strict=True)
     )
     unknown = tuple(unknown_in(text, references, [known.name for known in names]))
-    return PromptReport(prompt, mentions, unknown, layout if count else None)
+    own = (layout.tokens, layout.parts * PART) if count else None
+    return PromptReport(prompt, mentions, unknown, layout if count else None, length or own)
 
 
 def _not_counted(text: str) -> int:
@@ -108,8 +118,10 @@ def _unknown_sentence(unknown: Unknown) -> str:
     return f"No embedding is called {unknown.name}; did you mean {', '.join(unknown.nearest)}?"
 
 
-def _budget_sentence(layout: Layout) -> str:
-    tokens, room = layout.tokens, layout.parts * PART
-    if layout.parts == 1:
+def _budget_sentence(tokens: int, room: int) -> str:
+    parts, rest = divmod(room, PART)
+    if rest:  # of a text encoder that knows no parts
+        return f"The prompt takes {tokens} of {room} tokens."
+    if parts == 1:
         return f"The prompt takes {tokens} of the {room} tokens in one part."
-    return f"The prompt takes {tokens} of the {room} tokens in {layout.parts} parts."
+    return f"The prompt takes {tokens} of the {room} tokens in {parts} parts."

@@ -38,6 +38,7 @@ class SomeHost:
     who: Access = field(default_factory=Access)
     options: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    lengths: dict[tuple[str, bool], tuple[int, int]] = field(default_factory=dict)
     refreshed: int = 0
     key: str = "a1111"
     target: str = "a1111"
@@ -63,6 +64,9 @@ class SomeHost:
 
     def token_tables(self):
         return self.tables
+
+    def prompt_length(self, prompt, *, negative=False):
+        return self.lengths.get((prompt, negative))
 
     def refresh(self):
         self.refreshed += 1

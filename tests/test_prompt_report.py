@@ -85,6 +85,16 @@ def test_without_a_tokenizer_only_the_embeddings_are_counted():
     assert not any("The prompt takes" in each for each in found.sentences)
 
 
+def test_where_the_host_counts_otherwise_its_length_is_said_and_no_part():
+    prompt = "a " * 70 + "EasyNegative"
+    assert report(prompt, NAMES, words).sentences[0] == "EasyNegative is used; it takes 8 tokens; it is in part 2."
+    found = report(prompt, NAMES, words, (190, 225))
+    assert found.sentences == [
+        "EasyNegative is used; it takes 8 tokens.",
+        "The prompt takes 190 of the 225 tokens in 3 parts.",
+    ]
+
+
 def test_no_embedding_and_no_text_are_said_too():
     assert report("", NAMES, words).sentences == [
         "No embedding is used.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ...embeddings.errors import one_line, shortened
 from ...embeddings.prompts import PromptNames
 from ..clip_tokens import ClipTokens
 from ..prompt_report import Known
@@ -37,7 +38,8 @@ def report(service: Service, body: ReportBody) -> Report:
     around = service.catalogue.around()
     names = _names(service.library.files(around.folders.paths), around)
     count = _counter(service.host)
-    return Report([_answer(prompt, names, count, around) for prompt in prompts])
+    lengths = [service.host.prompt_length(prompt, negative=bool(place)) for place, prompt in enumerate(prompts)]
+    return Report([_answer(*each, names, count, around) for each in zip(prompts, lengths, strict=True)])
 
 
 def _names(files: Iterable[IndexedFile], around: Surroundings) -> PromptNames[Entry]:
@@ -65,15 +67,20 @@ def _counter(host: Host) -> Callable[[str], int] | None:
 
 
 def _answer(
-    prompt: str, names: PromptNames[Entry], count: Callable[[str], int] | None, around: Surroundings
+    prompt: str,
+    length: tuple[int, int] | None,
+    names: PromptNames[Entry],
+    count: Callable[[str], int] | None,
+    around: Surroundings,
 ) -> PromptReport:
-    found = report_of(prompt, names, count)
+    """The answer for one prompt, whose `length` is what the host says."""
+    found = report_of(prompt, names, count, length)
     return PromptReport(
         text=prompt,
-        tokens=found.layout.tokens if found.layout else found.embedding_tokens,
+        tokens=found.length[0] if found.length else found.embedding_tokens,
         used=[_used(each, around) for each in found.mentions],
         unknown=[UnknownName(shown(each.name), [shown(name) for name in each.nearest]) for each in found.unknown],
-        sentences=[shown(each) for each in found.sentences],
+        sentences=[shortened(one_line(each)) for each in found.sentences],
     )
 
 

@@ -153,9 +153,7 @@ def main():
         same(f"a (embedding:{first['word']}:1.3) here", f"a ({first['word']}:1.3) here")
         same(f"a [embedding:{first['word']}:cat:5] here", f"a [{first['word']}:cat:5] here")
         same(f"a photo embedding:{first['word']}.safetensors in red", f"a photo {first['word']} in red")
-    with check("the token counter counts vectors"):
-        counted = importlib.import_module("modules.ui").update_token_counter(f"a embedding:{first['word']}", 20, [])
-        assert "4/75" in str(counted), counted
+    lengths(host, first["word"])
     generate("a photo")
     with check("TI hashes name each embedding once"):
         text = generate(f"a {first['word']}, (embedding:{first['word']}:1.1)", f"bad {first['reference']}")
@@ -187,6 +185,19 @@ def main():
         importlib.import_module("modules.script_callbacks").script_unloaded_callback()
         assert database.load_from_file.__module__ == host.live_kind.module, database.load_from_file
         assert not hasattr(database.load_from_file, "__wrapped__")
+
+
+def lengths(host, word):
+    with check("the token counter counts vectors, and reports say what it shows"):
+        counted = importlib.import_module("modules.ui").update_token_counter(f"a embedding:{word}", 20, [])
+        assert "4/75" in str(counted), counted
+        assert host.prompt_length(f"a embedding:{word}") == (4, 75)
+    with check("of a prompt that is edited the longest text counts, and commas move words"):
+        plain, edited = host.prompt_length("a cat"), host.prompt_length("a [cat:very old and very large dog:0.5]")
+        assert edited[0] > plain[0] + 3, (plain, edited)
+        words = "red " * 70 + "green, " + "blue " * 10
+        moved, stays = host.prompt_length(words), host.prompt_length(words.replace(",", ""), negative=True)
+        assert moved[0] > stays[0] + 1, (moved, stays)
 
 
 def pages(first):

@@ -269,6 +269,18 @@ def test_a_prompt_is_reported_on(client):
     assert any("SDXL" in each for each in negative["sentences"])
 
 
+def test_a_prompt_is_as_long_as_the_hosts_own_counter_says(client):
+    client.host.lengths = {("a, b", False): (76, 150), ("c", True): (3, 75), ("T5", False): (40, 255)}
+    prompts = client.post("/report", {"prompt": "a, b", "negative_prompt": "c"}).json["prompts"]
+    assert [each["tokens"] for each in prompts] == [76, 3]
+    assert [each["sentences"][-1] for each in prompts] == [
+        "The prompt takes 76 of the 150 tokens in 2 parts.",
+        "The prompt takes 3 of the 75 tokens in one part.",
+    ]
+    (prompt,) = client.post("/report", {"prompt": "T5"}).json["prompts"]
+    assert prompt["sentences"][-1] == "The prompt takes 40 of 255 tokens."
+
+
 def test_the_first_page_of_many_files_comes_at_once(client):
     folder = client.host.folders[0]
     (file,) = loanword.render(Embedding("style", {"clip_l": L1}), format="kohya")

@@ -56,6 +56,25 @@ def test_a_list_of_folders_that_cannot_be_read_is_a_line_without_its_path(host, 
     assert str(tmp_path) not in line
 
 
+@pytest.mark.parametrize("negative", [False, True])
+def test_a_prompt_is_as_long_as_the_hosts_counter_shows(host, negative):
+    lengths = {"": (0, 75), "a cat": (2, 75), "word " * 76: (76, 150), "not yet": None}
+    assert {prompt: host.prompt_length(prompt, negative=negative) for prompt in lengths} == lengths
+    assert host.lost == []
+
+
+def test_prompts_have_no_length_without_a_model_or_where_the_host_has_no_such_counter(host, modules, monkeypatch):
+    from modules import ui
+
+    with monkeypatch.context() as changed:
+        changed.setattr(modules.sd_models.model_data, "sd_model", None)
+        assert host.prompt_length("a cat") is None
+    monkeypatch.setattr(ui, "update_token_counter", lambda text, steps: f"{text}{steps}")
+    assert host.prompt_length("a cat") is None
+    (line,) = host.lost
+    assert "how long prompts are" in line
+
+
 def test_the_base_model_is_the_loaded_ones(host, modules):
     assert host.base_model() == "sd1"
     modules.sd_models.model_data.sd_model = None

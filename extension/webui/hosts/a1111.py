@@ -17,6 +17,7 @@ from ..settings import PREFIX, SETTINGS, listed
 from ..usable import CONTAINERS_OF_HOSTS, READ_BY_HOSTS
 from .databases import A1111_DATABASE, forget_times
 from .host import Access
+from .prompt_lengths import shown_length
 from .token_tables import tables_of
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class A1111:
 
     def token_tables(self) -> Mapping[str, TokenTable]:
         return self._or_empty("the token tables", lambda: tables_of(self._text_encoders(self.model())), {})
+
+    def prompt_length(self, prompt: str, *, negative: bool = False) -> tuple[int, int] | None:
+        if self.model() is None:
+            return None
+        return self._or_empty("how long prompts are", lambda: shown_length(prompt, negative=negative), None)
 
     def refresh(self) -> None:
         for database in self.page_databases():

@@ -75,6 +75,13 @@ class Host(Protocol):
         """Encoder key -> the loaded model's own token table; empty while no model is loaded."""
         ...
 
+    def prompt_length(self, prompt: str, *, negative: bool = False) -> tuple[int, int] | None:
+        """The tokens of a prompt as its own counter shows them, and how many its parts have room for.
+
+        None while no model is loaded, or where it does not tell.
+        """
+        ...
+
     def refresh(self) -> None:
         """Have it read its embedding folders again, and register what only loanword reads."""
         ...

@@ -49,6 +49,10 @@ class SDNext(A1111):
         # it takes a tensor with one dimension for as many vectors as that has numbers
         return format_key != "diffusers-1d" and super().reads(format_key, container_key, base_model)
 
+    def prompt_length(self, prompt: str, *, negative: bool = False) -> tuple[int, int] | None:
+        del prompt, negative  # its counter is another; loanword counts itself
+        return None
+
     def infotext_fields(self) -> Sequence[dict[str, Any]]:
         return []  # it names each embedding once by itself
 
