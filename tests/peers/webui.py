@@ -1,21 +1,24 @@
 """loanword in a real WebUI: `python tests/peers/webui.py HOST CHECKOUT --python PYTHON`.
 
-HOST is a1111, forge, reforge, forge-classic or forge-neo, CHECKOUT the path of the WebUI's repository, PYTHON the
-interpreter of its environment. Everything it writes goes into a new folder below --work; random checkpoints and a cache
-without weights stay there for the next time. Checkpoints are made by AUTOMATIC1111's code: for the others
---ldm CHECKOUT and --ldm-python PYTHON say where that is.
+HOST is a1111, forge, reforge, forge-classic, forge-neo or sdnext, CHECKOUT the path of the WebUI's repository, PYTHON
+the interpreter of its environment. Everything it writes goes into a new folder below --work; random checkpoints and a
+cache without weights stay there for the next time. Checkpoints are made by AUTOMATIC1111's code: for the others
+--ldm CHECKOUT and --ldm-python PYTHON say where that is. SD.Next has pipelines of diffusers, and needs neither.
 
 It starts the WebUI twice with loanword in its `extensions/`: once without a server, where `webui_inside.py` compares
-conditioning, and once as a user does, with the hostile corpus (--hostile FOLDER) in its embedding folder; where
-playwright is installed here, `webui_page.py` then uses its page in Chromium and presses its "Reload UI". Last it
-compares speed, without loanword in the WebUI (`webui_scan.py`). Exit status 0 where everything was right.
+conditioning (in SD.Next, pictures are compared), and once as a user does, with the hostile corpus (--hostile FOLDER) in
+its embedding folder; where playwright is installed here, `webui_page.py` then uses its page in Chromium and presses its
+"Reload UI". Last it compares speed, without loanword in the WebUI (`webui_scan.py`). Exit status 0 where everything was
+right.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import dataclasses
 import importlib.util
+import io
 import json
 import shutil
 import subprocess
@@ -33,8 +36,10 @@ import loanword
 import webui_files
 import webui_page
 from outcomes import check, say, status
-from webui_running import FLAGS, command, data_folder, environment, server
+from PIL import Image
+from webui_running import STARTS, command, data_folder, environment, server
 
+SMALL = {"width": 64, "height": 64, "steps": 2}
 FASTER = 10
 """How many times as fast as the host's own reader a first scan has to be."""
 
@@ -88,10 +93,28 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
 
 
+def in_pictures(options):
+    """The same by pictures, of a server: where a word has the vectors of another, it makes the same picture."""
+    data = data_folder(options)
+    folder = data / STARTS[options.host].embeddings
+    cases = {base: webui_files.make(folder, base) for base in webui_files.ENCODERS}
+    before = contents(folder)
+    with server(options, data) as ask:
+        for base, when in (("sd1", "at the start"), ("sdxl", "SDXL"), ("sd1", "SD 1.x again")):
+            ask("/sdapi/v1/options", {"sd_model_checkpoint": f"Diffusers/tiny-{base}"})
+            plain = pixels(ask, "nothing much")
+            found = {each: (pixels(ask, each.word), pixels(ask, each.reference)) for each in cases[base]}
+            wrong = [each.file for each, (word, same) in found.items() if word != same or word == plain]
+            what = f"{len(found) - len(wrong)} of {len(found)} files give the reference's picture, {when}"
+            say(what, "wrong" if wrong else "right", "; ".join(wrong))
+    with check("no file of the user was changed, renamed or moved"):
+        assert contents(folder) == before
+
+
 def as_a_user(options):
     """The whole WebUI, with hostile files beside good ones."""
     data = data_folder(options)
-    folder = data / "embeddings"
+    folder = data / STARTS[options.host].embeddings
     webui_page.make_library(folder)
     if options.hostile:
         subprocess.run(["cp", "-a", options.hostile, folder / "hostile"], check=True)  # with its pipes and links
@@ -109,11 +132,11 @@ def as_a_user(options):
         with check("/loanword/v1/embeddings"):
             listed(ask, "lwgood")
         with check("a picture with an embedding, its hash in the infotext"):
-            assert "lwgood: " in hashes(generated(ask, "a lwgood"))
+            assert used(options, ask, "lwgood")
         with check("a file added in a subfolder works, and is listed after a refresh"):
             (folder / "below").mkdir()
             loanword.write(webui_files.embedding("lwadded", "sd1", 2), folder / "below", format="a1111")
-            assert "lwadded: " in hashes(generated(ask, "a lwadded"))
+            assert used(options, ask, "lwadded")
             ask("/loanword/v1/refresh", {}, token)
             listed(ask, "lwadded")
             ask("/sdapi/v1/refresh-embeddings", {})
@@ -138,11 +161,12 @@ def in_the_page(options, ask, data):
 
     def reloaded():
         with check('after the host\'s "Reload UI" embeddings work in prompts, and are listed'):
-            assert "<lwdog>: " in hashes(generated(ask, "a <lwdog>"))
+            assert used(options, ask, "<lwdog>")
             assert {*webui_page.SEVERAL, "lwgood"} <= {*json.loads(ask("/sdapi/v1/embeddings"))["loaded"]}
             listed(ask, "<lwdog>")
 
-    webui_page.use(ask.url, data, options.pictures or data / "pictures", reloaded)
+    folders = data / STARTS[options.host].embeddings, data / "converted"
+    webui_page.use(ask.url, options.host, folders, options.pictures or data / "pictures", reloaded)
 
 
 SCANNED = (("a1111", "torch-zip"), ("kohya", "safetensors"), ("diffusers", "torch-zip"), ("a1111", "torch-legacy"))
@@ -181,12 +205,22 @@ def scanned(options, data, *more):
 
 def generated(ask, prompt):
     """The infotext of a picture of a prompt."""
-    size = {"width": 64, "height": 64, "steps": 1}
-    return json.loads(json.loads(ask("/sdapi/v1/txt2img", {"prompt": prompt, **size}))["info"])["infotexts"][0]
+    return json.loads(json.loads(ask("/sdapi/v1/txt2img", {"prompt": prompt, **SMALL}))["info"])["infotexts"][0]
 
 
-def hashes(infotext):
-    return infotext.split("TI hashes: ")[1].split('"')[1]
+def pixels(ask, word):
+    """A picture of a prompt with a word, without what is written in its file."""
+    answer = json.loads(ask("/sdapi/v1/txt2img", {"prompt": f"a photo of {word} in red", "seed": 1, **SMALL}))
+    with Image.open(io.BytesIO(base64.b64decode(answer["images"][0].rpartition(",")[2]))) as picture:
+        return picture.tobytes()
+
+
+def used(options, ask, name):
+    """Whether a picture's infotext has the hash of an embedding. SD.Next names none there: whether it has loaded it."""
+    infotext = generated(ask, f"a {name}")
+    if options.host == "sdnext":
+        return name in json.loads(ask("/sdapi/v1/embeddings"))["loaded"]
+    return f"{name}: " in infotext.split("TI hashes: ")[1].split('"')[1]
 
 
 def until(true, seconds):
@@ -210,7 +244,7 @@ def listed(ask, name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("host", choices=FLAGS)
+    parser.add_argument("host", choices=STARTS)
     parser.add_argument("checkout", type=Path)
     parser.add_argument("--python", required=True)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "loanword-webui"))
@@ -219,17 +253,17 @@ def main():
     parser.add_argument("--hostile", type=Path)
     parser.add_argument("--pictures", type=Path, help="where pictures of the page go")
     parser.add_argument("--port", type=int, default=17860)
-    parser.add_argument("--files", type=int, default=10_000, help="that are scanned; not in Forge and Forge Neo")
+    parser.add_argument("--files", type=int, default=10_000, help="to scan; where the reader is AUTOMATIC1111's")
     parser.add_argument("--only", choices=("inside", "server", "scans"))
     options = parser.parse_args()
     options.checkout, options.work = options.checkout.resolve(), options.work.resolve()
     options.ldm, options.ldm_python = options.ldm or options.checkout, options.ldm_python or options.python
     options.work.mkdir(parents=True, exist_ok=True)
     if options.only in (None, "inside"):
-        inside(options)
+        (in_pictures if options.host == "sdnext" else inside)(options)
     if options.only in (None, "server"):
         as_a_user(options)
-    if options.only in (None, "scans") and options.host not in ("forge", "forge-neo"):
+    if options.only in (None, "scans") and options.host in ("a1111", "reforge", "forge-classic"):
         scans(options)
     return status()
 

@@ -1,8 +1,8 @@
-"""Random checkpoints that the real WebUIs load: `python tests/peers/webui_models.py HOST CHECKOUT FOLDER`.
+"""Random checkpoints that the real WebUIs load: `python tests/peers/webui_models.py KIND CHECKOUT FOLDER`.
 
-Run by the host's own Python, which has what its model classes need. HOST is a1111, reforge or forge. A1111 takes a
-checkpoint as small as the configuration beside it says; Forge and reForge know models by the size of their U-Nets, so
-theirs are whole, in half precision. Text encoders have their real widths, and two layers where the host allows it.
+Run by the host's own Python, which has what its model classes need. KIND is one of KINDS. A1111 takes a checkpoint as
+small as the configuration beside it says; Forge's kin know models by the size of their U-Nets, so theirs are whole, in
+half precision. Text encoders have their real widths, and two layers where the host allows it.
 """
 
 from __future__ import annotations
@@ -270,6 +270,15 @@ def whole(checkout, folder):
     save(parts, folder / "whole-sd1.safetensors", torch.float16)
 
 
+def tiny(_checkout, folder):
+    """Pipelines of diffusers with real widths, for SD.Next."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import tiny_pipelines
+
+    for name in ("sd1", "sdxl"):
+        getattr(tiny_pipelines, name)().save_pretrained(folder / f"tiny-{name}")
+
+
 def save(parts, path, dtype=torch.float32):
     from safetensors.torch import save_file
 
@@ -286,7 +295,7 @@ def awake(value):
     return value if value.any() else torch.randn(value.shape) * 0.02
 
 
-HOSTS = {"a1111": a1111, "whole": whole, "xl": xl}
+KINDS = {"a1111": a1111, "whole": whole, "xl": xl, "tiny": tiny}
 
 if __name__ == "__main__":
-    HOSTS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    KINDS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

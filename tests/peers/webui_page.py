@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,24 @@ from outcomes import check
 SEVERAL = ("<lwcat>", "<lwdog>")
 """Two embeddings in one file, of which no WebUI makes anything by itself."""
 WAIT_MS = 120_000
-CARDS = "#txt2img_textual_inversion_cards"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a host calls what is clicked here."""
+
+    prompts: str = "txt2img"
+    """The tab with the prompt, whatever the case."""
+    cards: str = "Textual Inversion"
+    card: str = "#txt2img_textual_inversion_cards .card"
+    reload: str = "Reload UI"
+    settings: str | None = None
+    """The tab where that is; None where it is in the foot of the page."""
+
+
+NAMES = {
+    "sdnext": Names("Text", "Embedding", "#txt2img_embedding_cards .card", "Restart server", "System"),
+}
 
 
 def make_library(folder):
@@ -34,10 +52,14 @@ def make_library(folder):
     Image.new("RGB", (96, 96), "#c0683c").save(folder / "lwcast.preview.png")
 
 
-def use(url, data, pictures, reloaded):
-    """Do everything; `reloaded` is called after "Reload UI". Pictures of the page go into the folder `pictures`."""
+def use(url, host, folders, pictures, reloaded):
+    """Do everything; `reloaded` is called after "Reload UI".
+
+    `folders` are that with embeddings and that for conversions; pictures of the page go into the folder `pictures`.
+    """
     from playwright.sync_api import sync_playwright
 
+    names = NAMES.get(host, Names())
     pictures.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
@@ -50,16 +72,16 @@ def use(url, data, pictures, reloaded):
                 look_inside(page)
                 page.screenshot(path=pictures / "inside-light.png")
             with check("the page: a conversion writes a file"):
-                convert(page, data / "converted")
+                convert(page, *folders)
             with check("the page: the host's own cards show what loanword reads, with its preview"):
-                cards(page)
+                cards(page, names)
                 page.screenshot(path=pictures / "cards-light.png")
-            with check('the page: after the host\'s "Reload UI" the tab works as before'):
-                reload_ui(page)
+            with check(f'the page: after the host\'s "{names.reload}" the tab works as before'):
+                reload_ui(page, names)
                 listed(page)
                 page.screenshot(path=pictures / "tab-reloaded.png")
                 in_and_out(page, SEVERAL[1])
-                cards(page)
+                cards(page, names)
             reloaded()
         with opened(browser, url, "dark") as page, check("the page: in dark colours, too"):
             listed(page)
@@ -115,7 +137,7 @@ def look_inside(page):
     panel.locator("figure img[src]").first.wait_for()
 
 
-def convert(page, folder):
+def convert(page, embeddings, folder):
     details(page, "lwgood").get_by_role("button", name="Convert…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Program", exact=True).select_option(label="ComfyUI")
@@ -124,20 +146,22 @@ def convert(page, folder):
     dialog.locator(".job[data-state=done]").wait_for()
     (made,) = folder.iterdir()
     assert loanword.read(made).provenance.format == "comfyui"
-    assert loanword.read(made).vectors == loanword.read(folder.parent / "embeddings/lwgood.pt").vectors
+    assert loanword.read(made).vectors == loanword.read(embeddings / "lwgood.pt").vectors
     dialog.get_by_role("button", name="Close").click()
 
 
-def cards(page):
-    page.locator("#tabs > .tab-nav button, #tabs > .tab-wrapper button", has_text="txt2img").first.click()
-    page.locator("#txt2img_extra_tabs").get_by_text("Textual Inversion", exact=True).first.click()
+def cards(page, names):
+    show_tab(page, names.prompts)
+    page.locator("#txt2img_extra_tabs").get_by_text(names.cards, exact=True).first.click()
     for name in SEVERAL:
-        card = page.locator(f"{CARDS} .card[data-name='{name}']")
-        card.wait_for()
+        card = page.locator(f"{names.card}[data-name='{name}']")
+        card.scroll_into_view_if_needed()  # hosts load the picture then
         page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
 
 
-def reload_ui(page):
-    """Press the link in the page's foot; the page loads itself anew once the server answers again."""
+def reload_ui(page, names):
+    """Press it; the page loads itself anew once the server answers again."""
+    if names.settings:
+        show_tab(page, names.settings)
     with page.expect_event("load", timeout=WAIT_MS):
-        page.get_by_text("Reload UI", exact=True).last.click()
+        page.get_by_text(names.reload, exact=True).last.click()

@@ -10,33 +10,67 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import webui_models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-A1111 = [
+
+@dataclass(frozen=True)
+class Start:
+    """How a WebUI is started without a graphics card, and so that it asks nobody for anything."""
+
+    flags: tuple[str, ...]
+    """Always."""
+    serving: tuple[str, ...] = ("--skip-install", "--api")
+    """As a server, too."""
+    allowing: str = "--gradio-allowed-path"
+    """What says that the page may have files of a folder."""
+    checkpoints: tuple[str, ...] = ("whole-sd1",)
+    """Names of MAKERS; the first is loaded. Forge's kin know models by their size."""
+    models: str = "Stable-diffusion"
+    embeddings: str = "embeddings"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+_A1111 = (
     *("--skip-torch-cuda-test", "--no-download-sd-model", "--skip-prepare-environment", "--skip-version-check"),
     "--disable-nan-check",
-]
-LIKE_FORGE = [*A1111, "--always-cpu", "--all-in-fp32"]
-FLAGS = {
-    "a1111": [*A1111, "--do-not-download-clip", "--no-half", "--precision", "full", "--use-cpu", "all"],
-    "reforge": [*LIKE_FORGE, "--do-not-download-clip"],
-    "forge": [*LIKE_FORGE, "--do-not-download-clip"],
-    "forge-classic": LIKE_FORGE,
-    "forge-neo": [
-        *("--skip-torch-cuda-test", "--skip-prepare-environment", "--skip-version-check"),
-        *("--skip-python-version-check", "--cpu", "--force-fp32"),
-    ],
+)
+_FORGE = (*_A1111, "--always-cpu", "--all-in-fp32")
+STARTS = {
+    "a1111": Start(
+        (*_A1111, "--do-not-download-clip", "--no-half", "--precision", "full", "--use-cpu", "all"),
+        checkpoints=("small-sd1", "small-sdxl"),
+    ),
+    "reforge": Start((*_FORGE, "--do-not-download-clip")),
+    "forge": Start((*_FORGE, "--do-not-download-clip")),
+    "forge-classic": Start(_FORGE),
+    "forge-neo": Start(
+        (
+            *("--skip-torch-cuda-test", "--skip-prepare-environment", "--skip-version-check"),
+            *("--skip-python-version-check", "--cpu", "--force-fp32"),
+        ),
+        settings={"VERSION_UID": "PY313"},  # without it, it takes its settings for old ones and waits for a key
+    ),
+    "sdnext": Start(
+        ("--skip-all", "--skip-requirements", "--skip-torch", "--skip-git", "--skip-extensions", "--quick"),
+        serving=(),
+        allowing="--allowed-paths",
+        checkpoints=("tiny-sd1", "tiny-sdxl"),
+        models="Diffusers",
+        embeddings="models/embeddings",
+        settings={"server_rate_limit": 1000, "samples_format": "png"},
+    ),
 }
-"""Per host: it runs without a graphics card, and asks nobody for anything."""
-CHECKPOINTS = {"a1111": ("small-sd1", "small-sdxl")}
-WHOLE = ("whole-sd1",)
-"""The checkpoints of the hosts that know models by their size."""
-MAKERS = {"small-sd1": "a1111", "small-sdxl": "xl", "whole-sd1": "whole"}
+MAKERS = {"small-sd1": "a1111", "small-sdxl": "xl", "whole-sd1": "whole", "tiny-sd1": "tiny", "tiny-sdxl": "tiny"}
 START_S = 600
 
 
@@ -47,46 +81,46 @@ def environment(work):
 
 
 def checkpoints(options):
-    """The random checkpoints, made where they are missing."""
+    """The files of the random checkpoints, made where they are missing."""
     folder = options.work / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     webui_models.cached_clip(options.work / "huggingface", 2)
-    for name in CHECKPOINTS.get(options.host, WHOLE):
-        if not (folder / f"{name}.safetensors").exists():
-            command = [options.ldm_python, HERE / "webui_models.py", MAKERS[name], options.ldm, folder]
-            subprocess.run(list(map(str, command)), env=environment(options.work), check=True, capture_output=True)
-    return folder
+    for name in STARTS[options.host].checkpoints:
+        if not [*folder.glob(f"{name}*")]:
+            maker = MAKERS[name]
+            python = options.python if maker == "tiny" else options.ldm_python
+            run = map(str, [python, HERE / "webui_models.py", maker, options.ldm, folder])
+            subprocess.run([*run], env=environment(options.work), check=True, capture_output=True)
+        yield from folder.glob(f"{name}*")
 
 
 def data_folder(options):
     """A new data folder of the WebUI: loanword linked into its extensions, the checkpoints, one more folder."""
+    start = STARTS[options.host]
     data = Path(tempfile.mkdtemp(prefix=f"{options.host}-", dir=options.work))
-    for name in ("extensions", "embeddings", "converted", "models/Stable-diffusion", "models/Lora"):
+    for name in ("extensions", start.embeddings, "converted", f"models/{start.models}", "models/Lora"):
         (data / name).mkdir(parents=True)
     (data / "extensions/sd-webui-loanword").symlink_to(ROOT)
-    made = checkpoints(options)
-    names = CHECKPOINTS.get(options.host, WHOLE)
-    for name in names:
-        for file in made.glob(f"{name}.*"):
-            (data / "models/Stable-diffusion" / file.name).symlink_to(file)
-    settings = {"sd_model_checkpoint": names[0], "live_previews_enable": False}
+    for made in checkpoints(options):
+        (data / "models" / start.models / made.name).symlink_to(made)
+    settings = {"sd_model_checkpoint": start.checkpoints[0], "live_previews_enable": False, **start.settings}
     (data / "config.json").write_text(json.dumps({**settings, "loanword_folders": str(data / "converted")}))
     return data
 
 
 def command(options, data, *script):
-    return list(map(str, [options.python, *script, "--data-dir", data, *FLAGS[options.host]]))
+    return list(map(str, [options.python, *script, "--data-dir", data, *STARTS[options.host].flags]))
 
 
 @contextmanager
 def server(options, data):
     """The WebUI as users start it, on a port of its own; gives a function that asks it."""
-    run = command(options, data, "launch.py")
-    run += ["--skip-install", "--api", "--server-name", "127.0.0.1", "--port", str(options.port)]
-    run += ["--gradio-allowed-path", str(data), "--gradio-allowed-path", str(options.checkout)]
+    start = STARTS[options.host]
+    run = [*command(options, data, "launch.py"), *start.serving, "--server-name", "127.0.0.1", "--port", options.port]
+    run += [start.allowing, data, start.allowing, options.checkout]
     log = open(data / "server.log", "w", encoding="utf-8")  # noqa: SIM115  # closed with the process
     process = subprocess.Popen(
-        run, cwd=options.checkout, env=environment(options.work), stdout=log, stderr=subprocess.STDOUT
+        list(map(str, run)), cwd=options.checkout, env=environment(options.work), stdout=log, stderr=subprocess.STDOUT
     )
 
     def ask(path, body=None, headers=None):
