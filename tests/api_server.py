@@ -39,6 +39,7 @@ class SomeHost:
     options: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     lengths: dict[tuple[str, bool], tuple[int, int]] = field(default_factory=dict)
+    spoken: str = ""
     refreshed: int = 0
     key: str = "a1111"
     target: str = "a1111"
@@ -64,6 +65,9 @@ class SomeHost:
 
     def token_tables(self):
         return self.tables
+
+    def language(self):
+        return self.spoken
 
     def prompt_length(self, prompt, *, negative=False):
         return self.lengths.get((prompt, negative))

@@ -58,8 +58,8 @@ def test_look_says_what_is_inside():
     assert result.exit_code == 0, result.output
     name, *lines = result.stdout.splitlines()
     assert name == "style:"
-    assert "  Vector 1 is nearest to the words “a” (1.00), “b” (0.00) and “cat…” (0.00)." in lines
-    assert lines[-1].startswith("  In the library it is most like near (1.00) and far (")
+    assert "  Vector 1 is nearest to the words “a” (1.00), “b” (0.00), “cat…” (0.00)." in lines
+    assert lines[-1].startswith("  In the library it is most like near (1.00), far (")
 
 
 def test_look_without_a_model_says_what_is_missing():

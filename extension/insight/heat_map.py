@@ -34,7 +34,7 @@ def draw_heat_map(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -
     if len(cells) <= MOST_NUMBERS:
         _numbers(axes, part, colours, theme)
     bar = axes.figure.colorbar(image, ax=axes, ticks=(-1, -0.5, 0, 0.5, 1), fraction=0.05, pad=0.04)
-    bar.set_label("cosine similarity", color=theme.ink)
+    bar.set_label(theme.said("cosine similarity"), color=theme.ink)
     bar.outline.set_edgecolor(theme.quiet)
     bar.ax.tick_params(color=theme.quiet, labelcolor=theme.ink)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NO_TABLE = "no model with this text encoder is loaded; load one to see the words that are near"
 NO_WORDS_OUTSIDE = "these vectors replace what the text encoder returns, which no word of its vocabulary is like"
-_TITLES = {"input": "{}", "output": "{}, output vectors", "layer": "{}, a vector for each layer"}
+TITLES = {"input": "{}", "output": "{}, output vectors", "layer": "{}, a vector for each layer"}
 """How the vectors of an encoder are called, by their space."""
 
 
@@ -129,7 +129,7 @@ def _part(rows: _Rows, tables: Mapping[str, TokenTable], count: int) -> Part:
         words = tuple(tuple(Word(*each) for each in near) for near in table.nearest(rows.numbers, count))
     return Part(
         rows.key,
-        _TITLES[rows.space].format(TEXT_ENCODERS[rows.encoder].title),
+        TITLES[rows.space].format(TEXT_ENCODERS[rows.encoder].title),
         rows.space,
         rows.labels,
         norms_of(rows.numbers),

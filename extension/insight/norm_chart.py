@@ -57,8 +57,8 @@ def draw_norms(axes: Axes, part: Part, labels: Sequence[str], theme: Theme) -> N
             )
     label_every(axes.xaxis, labels, MOST_HATCHED)
     axes.set_xlim(-0.7, max(len(labels), 4) - 0.3)
-    axes.set_xlabel("layer" if part.space == "layer" else "vector", color=theme.ink)
-    axes.set_ylabel("norm", color=theme.ink)
+    axes.set_xlabel(theme.said("layer" if part.space == "layer" else "vector"), color=theme.ink)
+    axes.set_ylabel(theme.said("norm"), color=theme.ink)
 
 
 def _height(norm: float) -> float:
@@ -81,6 +81,7 @@ def _vocabulary(axes: Axes, low: float, median: float | None, high: float, theme
     """The range of nine in ten words, and the middle of them."""
     if median is None:
         return
-    axes.axhspan(low, high, facecolor=theme.quiet, alpha=0.3, linewidth=0, label="nine in ten words of the model")
-    axes.axhline(median, color=theme.ink, linewidth=0.8, linestyle="--", label="their median")
+    words, middle = theme.said("nine in ten words of the model"), theme.said("their median")
+    axes.axhspan(low, high, facecolor=theme.quiet, alpha=0.3, linewidth=0, label=words)
+    axes.axhline(median, color=theme.ink, linewidth=0.8, linestyle="--", label=middle)
     axes.legend(loc="upper right", ncol=2, frameon=False, fontsize=8, labelcolor=theme.ink)

@@ -1,20 +1,20 @@
-"""Colours of pictures for light and dark pages: told apart with every kind of colour vision, and by lightness alone.
+"""Colours and words of pictures. Colours are told apart with every kind of colour vision, and by lightness alone.
 
 Source: Okabe and Ito, "Color Universal Design" (2008), for those that mean something.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of pictures on one kind of page."""
+    """How pictures look on one kind of page."""
 
     page: str
     """Behind pictures that are not transparent."""
@@ -27,6 +27,12 @@ class Theme:
     alike: str
     usual: str
     unusual: str
+    words: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Translations of what is written in pictures; English where there is none."""
+
+    def said(self, text: str) -> str:
+        """What is written for `text`."""
+        return self.words.get(text, text)
 
 
 LIGHT = Theme("#ffffff", "#1f2328", "#59636e", "#b35806", "#f1f3f5", "#0b4f8a", "#0072b2", "#d55e00")

@@ -22,6 +22,7 @@ from .api_answers_jobs import FileOutcome, JobState, Output
 from .asgi.answers import Answer
 from .asgi.refusal import Refusal
 from .items import base_model_titled, shown
+from .language import words_in
 from .previews import find_preview, read_preview
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def draw(service: Service, query: PictureQuery, embedding: str, picture_key: str
         raise Refusal(422, "theme is light or dark, form svg or png")
     seen = inside(service.catalogue.embedding(embedding), service.host.token_tables(), words=0)
     try:
-        content = picture(seen, picture_key, dark=query.theme == "dark", form=query.form)
+        words = words_in(service.host.language())
+        content = picture(seen, picture_key, dark=query.theme == "dark", form=query.form, words=words)
     except UnknownName:
         raise Refusal(404, "there is no such picture of this embedding") from None
     return Answer(content=content, media_type=MEDIA_TYPES[query.form])

@@ -28,9 +28,7 @@ SILENT = {
     "embeddings/library_scope.py": "SQL",
     "embeddings/library_store.py": "SQL",
     "embeddings/prompt_syntaxes.py": "the command line's",
-    "extension/insight/heat_map.py": "drawn; the sentences beside the picture say it",
     "extension/insight/model_folders.py": "the command line's",
-    "extension/insight/norm_chart.py": "drawn; the sentences beside the picture say it",
     "extension/webui/api_openapi.py": "describes the API, in English",
     "extension/webui/api_routes.py": "describes the API, in English",
     "extension/webui/asgi/fields.py": "refuses what the tab does not ask",
@@ -48,8 +46,8 @@ _LETTERS = re.compile(r"[^\W\d_]{2}")
 _PROSE = re.compile(r"(?:^|[ (])(?:[a-z]{2,}|an? [A-Z]\w+)(?=$|[ ,.:;?)'])")
 """A word in small letters, or something with its article."""
 _CODE = re.compile(r" \| |\w\[|%s")
-_KEYS = {"TI hashes", "preferred weight", "loanword's API failed"}
-"""Names of other programs' fields, and what only the console shows."""
+_KEYS = {"TI hashes", "preferred weight", "loanword's API failed", "offset points", "upper right"}
+"""Names of other programs' fields and options, and what only the console shows."""
 _UNSAID = ("annotation", "returns", "written_by")
 """What holds types, or names of programs that are nowhere shown."""
 
@@ -100,6 +98,12 @@ def of_the_tables():
     from loanword.extension.webui.api_reading import SORT_TITLES
 
     return {*SORT_TITLES.values(), *(each.title for each in FINDINGS.values())}
+
+
+def of_the_pictures():
+    """The words that are written in pictures."""
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "extension/insight").glob("*.py"))
+    return {word for call in re.findall(r"\.said\(([^()]+)\)", source) for word in re.findall(r'"([^"]+)"', call)}
 
 
 def of_the_system():

@@ -224,6 +224,18 @@ def test_the_inside_comes_with_pictures_and_their_words(client):
     assert client.get(f"/embeddings/{item['id']}/pictures/none").status == 404
 
 
+@pytest.mark.parametrize("language", ["de_DE", "", "None", "../localizations/de_DE", "xx\0"])
+def test_what_is_written_in_pictures_is_in_the_hosts_language(client, language):
+    pytest.importorskip("matplotlib")
+    put(client, Embedding("style", {"clip_l": L}), "style.safetensors")
+    item = client.scanned().item("style")
+    client.host.spoken = language
+    drawn = client.get(f"/embeddings/{item['id']}/pictures/clip_l-similarity").content.decode()
+    written = ("Kosinus-Ähnlichkeit", "Ähnlichkeit der Vektoren"), ("cosine similarity", "similarity of the vectors")
+    german, english = ([f"{text} -->" in drawn for text in texts] for texts in written)
+    assert (german, english) == (([True] * 2, [False] * 2) if language == "de_DE" else ([False] * 2, [True] * 2))
+
+
 def test_an_original_is_downloaded_as_it_is_under_its_own_name(client):
     path = put(client, Embedding("猫 style", {"clip_l": L}), "猫 style.safetensors")
     (item,) = client.scanned().items()

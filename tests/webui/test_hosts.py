@@ -75,6 +75,12 @@ def test_prompts_have_no_length_without_a_model_or_where_the_host_has_no_such_co
     assert "how long prompts are" in line
 
 
+def test_the_language_is_that_of_the_hosts_page(host, modules):
+    assert host.language() in ("", "None")
+    modules.shared.opts.data["localization"] = "de_DE"
+    assert host.language() == "de_DE"
+
+
 def test_the_base_model_is_the_loaded_ones(host, modules):
     assert host.base_model() == "sd1"
     modules.sd_models.model_data.sd_model = None

@@ -139,6 +139,9 @@ class A1111:
         shared = importlib.import_module("modules.shared")
         return shared.opts.data.get(PREFIX + name, SETTINGS[name].default)
 
+    def language(self) -> str:
+        return str(importlib.import_module("modules.shared").opts.data.get("localization") or "")
+
     def _options(self) -> Any:
         return importlib.import_module("modules.shared").cmd_opts
 

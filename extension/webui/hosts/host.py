@@ -98,6 +98,10 @@ class Host(Protocol):
         """The value of one of loanword's settings (`settings.SETTINGS`)."""
         ...
 
+    def language(self) -> str:
+        """The name of the localization that its page has; empty for none."""
+        ...
+
     def extra_folders(self) -> Sequence[str]:
         """The folders with embeddings that its settings add to its own."""
         ...
