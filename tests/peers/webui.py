@@ -44,7 +44,7 @@ FASTER = 10
 """How many times as fast as the host's own reader a first scan has to be."""
 
 
-def lora_with_embedding(data):
+def lora_with_embedding(data, folder):
     """A LoRA that changes nothing, with an embedding inside; and the same embedding in a file of its own."""
     rows = loanword.Vectors.from_numpy(webui_files.np.zeros((4, 768), "float32"))
     columns = loanword.Vectors.from_numpy(webui_files.np.zeros((768, 4), "float32"))
@@ -55,25 +55,26 @@ def lora_with_embedding(data):
     save_file({f"{layer}.lora_down.weight": rows.numpy(), f"{layer}.lora_up.weight": columns.numpy()}, plain)
     inside = webui_files.embedding("lwinside.lora", "sd1", 7)
     loanword.bundle(plain, inside, data / "models/Lora/lwlora.safetensors")
-    loanword.write(inside.replace(name="referenceinside"), data / "embeddings/references", format="kohya")
+    loanword.write(inside.replace(name="referenceinside"), folder / "references", format="kohya")
     return {"name": "lwlora", "word": "lwinside.lora", "reference": "referenceinside"}
 
 
 def inside(options):
     """Conditioning, in a WebUI without a server."""
     data = data_folder(options)
-    cases = webui_files.make(data / "embeddings", "sd1")
+    folder = data / STARTS[options.host].embeddings
+    cases = webui_files.make(folder, "sd1")
     plan = {
-        "folder": str(data / "embeddings"),
+        "folder": str(folder),
         "work": str(data),
         "here": str(HERE),
         "cases": [*map(dataclasses.asdict, cases)],
     }
-    plan["lora"] = lora_with_embedding(data)
+    plan["lora"] = lora_with_embedding(data, folder)
     if key := {"a1111": "xl", "forge": "engines", "forge-neo": "engines"}.get(options.host):
-        plan[key] = [*map(dataclasses.asdict, webui_files.make(data / "embeddings", "sdxl"))]
+        plan[key] = [*map(dataclasses.asdict, webui_files.make(folder, "sdxl"))]
     (data / "plan.json").write_text(json.dumps(plan))
-    before = contents(data / "embeddings")
+    before = contents(folder)
     run = command(options, data, HERE / "webui_inside.py", data / "plan.json")
     with open(data / "inside.log", "w", encoding="utf-8") as log:
         status = subprocess.run(
@@ -85,7 +86,7 @@ def inside(options):
     if status.returncode:
         say("the WebUI without a server ran to its end", "wrong", f"status {status.returncode}, {data}/inside.log")
     with check("no file of the user was changed, renamed or moved"):
-        after = contents(data / "embeddings")
+        after = contents(folder)
         assert all(after.get(path) == content for path, content in before.items())
 
 

@@ -93,15 +93,16 @@ def use(url, host, folders, pictures, reloaded):
 
 @contextmanager
 def opened(browser, url, theme):
-    """The page, of whose scripts none may fail."""
+    """The page, of whose scripts none may fail; nor may one in the name of a file run, and ask something."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-US", reduced_motion="reduce")
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
     page.goto(f"{url}?__theme={theme}")
     yield page
-    with check(f"the page: no script failed, {theme}"):
+    with check(f"the page: no script failed, and none of a file ran, {theme}"):
         assert not problems, problems
     context.close()
 
@@ -134,7 +135,7 @@ def details(page, name):
 def look_inside(page):
     panel = details(page, "lwgood")
     panel.get_by_text("Look inside").click()
-    panel.locator("figure img[src]").first.wait_for()
+    panel.locator("figure img[src]").first.scroll_into_view_if_needed()
 
 
 def convert(page, embeddings, folder):

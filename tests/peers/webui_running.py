@@ -58,6 +58,7 @@ STARTS = {
             *("--skip-torch-cuda-test", "--skip-prepare-environment", "--skip-version-check"),
             *("--skip-python-version-check", "--cpu", "--force-fp32"),
         ),
+        embeddings="models/embeddings",
         settings={"VERSION_UID": "PY313"},  # without it, it takes its settings for old ones and waits for a key
     ),
     "sdnext": Start(

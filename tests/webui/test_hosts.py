@@ -7,6 +7,7 @@ import pytest
 from loanword.extension.webui import settings
 from loanword.extension.webui.hosts import chooser
 from loanword.extension.webui.hosts.a1111 import A1111
+from loanword.extension.webui.hosts.forge import ForgeNeo
 from loanword.extension.webui.hosts.host import Access
 from webui.in_process import webui_modules
 
@@ -117,6 +118,12 @@ def test_access_is_as_the_command_line_says(host, modules, options, access):
 def test_names_of_the_server_can_be_set(host, modules):
     modules.shared.opts.data["loanword_host_names"] = "a.example, b.example"
     assert host.access().host_names == ("a.example", "b.example")
+
+
+def test_forge_neo_has_several_folders_of_loras(host, modules, tmp_path):
+    (tmp_path / "more").mkdir()
+    modules.shared.cmd_opts.lora_dirs = [tmp_path / "more", tmp_path / "missing"]
+    assert ForgeNeo().lora_folders() == [*host.lora_folders(), str(tmp_path / "more")]
 
 
 def test_loras_are_found_by_the_hosts_own_list(host, monkeypatch):

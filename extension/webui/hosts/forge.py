@@ -7,6 +7,7 @@ Source: Forge (June 2025) and Forge Neo (August 2026): `backend/diffusion_engine
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from .a1111 import A1111
@@ -61,10 +62,14 @@ class Forge(A1111):
 
 
 class ForgeNeo(Forge):
-    """Forge Neo, which keeps what infotexts say in a place of its own."""
+    """Forge Neo, which keeps what infotexts say in a place of its own, and LoRAs in several."""
 
     key = "forge-neo"
     title = "Forge Neo"
+
+    def lora_folders(self) -> Sequence[str]:
+        more: Sequence[str] = getattr(self._options(), "lora_dirs", None) or ()
+        return [*super().lora_folders(), *(str(folder) for folder in more if os.path.isdir(folder))]
 
     def _last_infotext_fields(self) -> dict[str, Any]:
         return importlib.import_module("backend.args").dynamic_args.last_extra_generation_params
