@@ -46,11 +46,18 @@ def embedding_labels() -> list[str]:
 
 def embedding_chosen(label: str) -> Entry:
     """The embedding with this label, or this name; raises UnknownName."""
-    known = embeddings_by_label(shelf().refresh())
-    found = known.get(label) or shelf().named(label)
+    found = _chosen(label, shelf().contents)
+    if found is not None and os.path.exists(found.path):
+        return found
+    contents = shelf().refresh()
+    found = _chosen(label, contents)
     if found is None:
-        raise UnknownName(f"no embedding is called {label!r}{_instead(label, list(known))}")
+        raise UnknownName(f"no embedding is called {label!r}{_instead(label, list(embeddings_by_label(contents)))}")
     return found
+
+
+def _chosen(label: str, contents: Contents) -> Entry | None:
+    return embeddings_by_label(contents).get(label) or shelf().named(label)
 
 
 def state_of(entries: Iterable[Entry]) -> str:

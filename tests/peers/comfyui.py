@@ -1,101 +1,31 @@
 """Run the real ComfyUI with this repository among its custom nodes, and use it: over its API, and in its editor.
 
-    python tests/peers/comfyui.py CHECKOUT [--python INTERPRETER] [--screenshots FOLDER] [--port PORT]
+    python tests/peers/comfyui.py CHECKOUT [--python INTERPRETER] [--only use|hostile] [--screenshots FOLDER]
 
 INTERPRETER has what ComfyUI's requirements.txt names. The editor is driven with playwright and /usr/bin/chromium where
-playwright is installed here. LOANWORD_HOSTILE may name a folder of files that attack readers, with a manifest.json
-whose `entries` name them (`file`) and a folder `_markers` that is empty as long as none of their code runs.
+playwright is installed here. LOANWORD_HOSTILE may name a generator of files that attack readers, which needs torch and
+Pillow here.
 """
 
 import argparse
 import importlib.util
-import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "checkout"), str(ROOT / "tests")]
 
 import comfyui_editor
+import comfyui_hostile
 import loanword
 import samples
+from comfyui_server import CHECKPOINT, Comfy, alone, small
 from loanword.extension.comfyui.nodes import NODES
 from loanword.extension.comfyui.workflows import workflow
 
-CHECKPOINT = "random-sd15.safetensors"
-PATIENCE = 180
 EXAMPLES = {"SD1.5_embedding": False, "SD1.5_embedding_node": True}
-
-
-class Comfy:
-    """A running ComfyUI with folders of its own."""
-
-    def __init__(self, checkout, interpreter, port, base):
-        self.base, self.port = Path(base), port
-        for folder in ("custom_nodes", "models/embeddings/sub", "models/checkpoints", "models/loras", "output"):
-            (self.base / folder).mkdir(parents=True, exist_ok=True)
-        (self.base / "custom_nodes/loanword").symlink_to(ROOT)
-        maker = [interpreter, ROOT / "tests/peers/comfyui_checkpoint.py", checkout]
-        subprocess.run([*maker, self.base / "models/checkpoints" / CHECKPOINT], check=True, capture_output=True)
-        self.log = (self.base / "log.txt").open("w", encoding="utf-8")
-        flags = ["--cpu", "--listen", "127.0.0.1", "--disable-auto-launch", "--disable-api-nodes"]
-        places = ["--port", str(port), "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
-        environment = {**os.environ, "LOANWORD_LIBRARY": f"{base}/library.sqlite", "HF_HUB_OFFLINE": "1"}
-        command = [interpreter, "main.py", *flags, *places]
-        self.process = subprocess.Popen(
-            command, cwd=checkout, stdout=self.log, stderr=subprocess.STDOUT, env=environment
-        )
-
-    def __enter__(self):
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                self.get("/system_stats")
-            except OSError:
-                time.sleep(0.5)
-            else:
-                return self
-        raise SystemExit(f"ComfyUI does not start:\n{self.said()[-3000:]}")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(30)
-        self.log.close()
-
-    def said(self):
-        """Its log so far."""
-        return (self.base / "log.txt").read_text(encoding="utf-8", errors="replace")
-
-    def get(self, path):
-        """The answer to a GET request."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
-            content = answer.read()
-            return json.loads(content) if "json" in answer.headers["Content-Type"] else content
-
-    def run(self, prompt):
-        """What came of a workflow: its outputs by node, or the error's text."""
-        body = json.dumps({"prompt": prompt}).encode()
-        url = f"http://127.0.0.1:{self.port}/prompt"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                number = json.load(answer)["prompt_id"]
-        except urllib.error.HTTPError as error:
-            return error.read().decode()
-        deadline = time.monotonic() + PATIENCE
-        while not (history := self.get(f"/history/{number}")) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        status = history[number]["status"]
-        errors = [message[1]["exception_message"] for message in status["messages"] if message[0] == "execution_error"]
-        return errors[0] if errors else history[number]["outputs"]
 
 
 def check(what, right, found=""):
@@ -119,16 +49,6 @@ def embeddings(folder):
 def made(name, count, *encoders):
     """An embedding with so many vectors for CLIP-L, and for others."""
     return loanword.Embedding(name, {key: samples.some(count, key) for key in ("clip_l", *encoders)})
-
-
-def small(prompt, text=None):
-    """A workflow that runs in a second, with another prompt where one is given."""
-    prompt["1"]["inputs"]["ckpt_name"] = CHECKPOINT
-    prompt["4"]["inputs"].update(width=64, height=64)
-    prompt["5"]["inputs"].update(steps=2)
-    if text is not None:
-        prompt["2"]["inputs"]["text"] = text
-    return prompt
 
 
 def lists(comfy):
@@ -157,16 +77,16 @@ def runs(comfy):
     for name, node in EXAMPLES.items():
         found = comfy.run(small(workflow(api=True, node=node)))
         yield check(f"{name} runs over the API", isinstance(found, dict) and "7" in found, found)
-        pictures[name] = picture(comfy, found)
+        pictures[name] = comfy.picture(found)
     yield check("both make the same picture", len(set(pictures.values())) == 1)
     texts = ["", *(f"embedding:{name}" for name in ("my cat", "cat", "dog", "picture", "pti", "sub/neon", "NEON.pt"))]
-    pixels = {text: picture(comfy, comfy.run(small(workflow(api=True), f"a {text} here"))) for text in texts}
+    pixels = {text: comfy.picture(comfy.run(small(workflow(api=True), f"a {text} here"))) for text in texts}
     yield check("every embedding changes the picture", len(set(pixels.values())) == len(texts) - 1, pixels.keys())
     yield check(
         "a name is found in any case, with a suffix", pixels["embedding:NEON.pt"] == pixels["embedding:sub/neon"]
     )
     loanword.write(made("come later", 7), comfy.base / "models/embeddings/later.pt")
-    later = picture(comfy, comfy.run(small(workflow(api=True), "a embedding:later here")))
+    later = comfy.picture(comfy.run(small(workflow(api=True), "a embedding:later here")))
     yield check("a file added at run time is used", later not in pixels.values())
     yield check("and listed", "later" in comfy.get("/embeddings"))
     prompt = small(workflow(api=True, node=True), "a My Cat, (neon:1.2), embedding:dog, embedding:pikture, <later>")
@@ -179,27 +99,18 @@ def runs(comfy):
     yield check("ComfyUI warns of no vector", "shape mismatch" not in comfy.said())
 
 
-def picture(comfy, outputs):
-    """The bytes of the picture that a workflow saved."""
-    if not isinstance(outputs, dict):
-        return outputs
-    (saved,) = outputs["7"]["images"]
-    pixels = comfy.get("/view?" + urllib.parse.urlencode(saved))
-    return pixels[pixels.index(b"IDAT") :]
-
-
 def files(comfy):
     """The nodes that write; names in a workflow lead nowhere else."""
     convert = {"embedding": "my cat", "program": "a1111", "dtype": "as it is", "place": "output/embeddings", "name": ""}
     for name, written in (("", "my cat"), ("../../../evil", "evil"), ("/etc/evil", "etc_evil"), ("..\\worse", "worse")):
-        found = comfy.run({"1": {"class_type": "LoanwordConvertEmbedding", "inputs": {**convert, "name": name}}})
+        found = comfy.run(alone("LoanwordConvertEmbedding", **{**convert, "name": name}))
         path = f"output/embeddings/{written}.safetensors"
         right = isinstance(found, dict) and found["1"]["text"] == [path] and (comfy.base / path).is_file()
         yield check(f"convert as {name!r} writes {path}", right, found)
     for key, value in (("embedding", "../../../../etc/passwd"), ("place", "../../"), ("program", "sh")):
-        found = comfy.run({"1": {"class_type": "LoanwordConvertEmbedding", "inputs": {**convert, key: value}}})
+        found = comfy.run(alone("LoanwordConvertEmbedding", **{**convert, key: value}))
         yield check(f"{key} {value!r} is refused", isinstance(found, str), found)
-    look = {"1": {"class_type": "LoanwordInspectEmbedding", "inputs": {"embedding": "my cat", "clip": ["2", 1]}}}
+    look = alone("LoanwordInspectEmbedding", embedding="my cat", clip=["2", 1])
     look["2"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}}
     look["3"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}}
     found = comfy.run(look)
@@ -207,12 +118,12 @@ def files(comfy):
     lora = comfy.base / "models/loras/style.safetensors"
     lora.write_bytes(lora_file())
     bundled = {"lora": "style.safetensors", "embedding": "cat", "name": "../bundled"}
-    found = comfy.run({"1": {"class_type": "LoanwordBundleLora", "inputs": bundled}})
+    found = comfy.run(alone("LoanwordBundleLora", **bundled))
     bundle = comfy.base / "output/loras/bundled.safetensors"
     yield check("bundle writes a LoRA", bundle.is_file(), found)
     shutil.move(bundle, comfy.base / "models/loras")
     taken = {"lora": "bundled.safetensors", "program": "comfyui", "place": "models/embeddings"}
-    found = comfy.run({"1": {"class_type": "LoanwordUnbundleLora", "inputs": taken}})
+    found = comfy.run(alone("LoanwordUnbundleLora", **taken))
     yield check("unbundle gives it back", (comfy.base / "models/embeddings/cat.safetensors").is_file(), found)
 
 
@@ -223,36 +134,31 @@ def lora_file():
     return save_safetensors(Draft(samples.lora_tensors()))
 
 
-def hostile(comfy):
-    """Files that attack their readers: nothing of them runs, and ComfyUI stays up."""
-    given = os.environ.get("LOANWORD_HOSTILE")
-    if not given:
-        print("LOANWORD_HOSTILE names no folder: hostile files are left out")
-        return
-    folder = Path(given)
-    entries = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["entries"]
-    target = comfy.base / "models/embeddings/hostile"
-    files = [folder / entry["file"] for entry in entries if entry["file"]]
-    paths = [path for path in files if path.is_file()]
-    for number, path in enumerate(paths):
-        place = target / str(number)
-        place.mkdir(parents=True)
-        shutil.copy(path, place)
-    names = [f"embedding:hostile/{number}/{path.name}" for number, path in enumerate(paths)]
-    for start in range(0, len(names), 40):
-        text = " ".join(names[start : start + 40])
-        for node in (False, True):
-            prompt = small(workflow(api=True, node=node), text)
-            comfy.run({key: prompt[key] for key in ("1", "2")} | {"9": shown("2")})
-    markers = folder / "_markers"
-    ran = sorted(each.name for each in markers.iterdir()) if markers.is_dir() else []
-    yield check(f"of {len(paths)} hostile files none runs code", not ran, ran)
-    yield check("and ComfyUI stays up", comfy.process.poll() is None and comfy.get("/embeddings"))
-    shutil.rmtree(target)
+def used(comfy, shots):
+    """What people do with it, over the API and in the editor."""
+    embeddings(comfy.base / "models/embeddings")
+    yield from lists(comfy)
+    yield from runs(comfy)
+    yield from files(comfy)
+    if importlib.util.find_spec("playwright"):
+        for each in comfyui_editor.checks(comfy.port, Path(shots or comfy.base / "shots"), CHECKPOINT, list(EXAMPLES)):
+            yield check(*each)
+    else:
+        print("playwright is missing: the editor is left out")
 
 
-def shown(node):
-    return {"class_type": "PreviewAny", "inputs": {"source": [node, 0]}}
+def attacked(comfy):
+    """What attackers do."""
+    loanword.write(made("my cat", 3), comfy.base / "models/embeddings")
+    for each in comfyui_hostile.checks(comfy):
+        yield check(*each)
+
+
+def unfailing(comfy, checks):
+    """The checks, and whether loanword's own code failed anywhere."""
+    yield from checks
+    errors = [line for line in comfy.said().splitlines() if line.endswith("please report this")]
+    yield check("loanword failed nowhere", not errors, errors)
 
 
 def main():
@@ -262,18 +168,17 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--port", type=int, default=8288)
     parser.add_argument("--screenshots")
+    parser.add_argument("--only", choices=("use", "hostile"))
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as base, Comfy(given.checkout, given.python, given.port, base) as comfy:
-        embeddings(comfy.base / "models/embeddings")
-        right = [*lists(comfy), *runs(comfy), *files(comfy)]
-        if importlib.util.find_spec("playwright"):
-            shots = Path(given.screenshots or base, "screenshots")
-            right += [check(*each) for each in comfyui_editor.checks(given.port, shots, CHECKPOINT, list(EXAMPLES))]
-        else:
-            print("playwright is missing: the editor is left out")
-        right += hostile(comfy)
-        errors = [line for line in comfy.said().splitlines() if "please report" in line]
-        right.append(check("loanword failed nowhere", not errors, errors))
+    right, place = [], (given.checkout, given.python, given.port)
+    if given.only != "hostile":
+        with tempfile.TemporaryDirectory() as base, Comfy(*place, base) as comfy:
+            right += unfailing(comfy, used(comfy, given.screenshots))
+    if given.only != "use" and comfyui_hostile.GENERATOR:
+        with tempfile.TemporaryDirectory() as base, Comfy(*place, base, comfyui_hostile.prepare) as comfy:
+            right += unfailing(comfy, attacked(comfy))
+    else:
+        print("hostile files are left out")
     print(f"{sum(right)} of {len(right)} right")
     return 0 if all(right) else 1
 
