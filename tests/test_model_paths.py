@@ -4,7 +4,7 @@ import builtins
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from loanword.embeddings.errors import Damaged, FileError, Unreadable, UnrecognisedFormat
 from loanword.extension.model_paths import LARGEST, embedding_folders
@@ -128,6 +128,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(content=ANYTHING | st.fixed_dictionaries({"a": st.fixed_dictionaries({"embeddings": ANYTHING})}))
 def test_whatever_a_yaml_file_says_there_are_folders_or_an_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("any") / "x.yaml"
