@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ...embeddings.errors import UnknownName
@@ -29,13 +31,12 @@ def embeddings_by_label(contents: Contents) -> dict[str, Entry]:
         for file in contents.files
         for position, embedding in enumerate(file.embeddings)
     ]
-    counts: dict[str, int] = {}
+    counts = Counter(fold(entry.name) for entry in entries)
+    labels: dict[str, Entry] = {}
     for entry in entries:
-        counts[fold(entry.name)] = counts.get(fold(entry.name), 0) + 1
-    labels = {
-        entry.name if counts[fold(entry.name)] == 1 else f"{entry.name} ({shown(entry.path)})": entry
-        for entry in entries
-    }
+        label = entry.name if counts[fold(entry.name)] == 1 else f"{entry.name} ({shown(entry.path)})"
+        free = (f"{label} ({number})" for number in itertools.count(2))
+        labels[label if label not in labels else next(each for each in free if each not in labels)] = entry
     return dict(sorted(labels.items(), key=lambda each: each[0].casefold()))
 
 

@@ -11,6 +11,7 @@ from ...converters.files import read_all
 from ...converters.targets import TARGETS
 from ...converters.writing import render, with_original_hash
 from ...embeddings.dtypes import DTYPES
+from ...embeddings.errors import CannotWrite
 from .choices import embedding_chosen, embedding_labels, lora_chosen, lora_names, state_of_chosen
 from .fitting import embeddings_of
 from .node import Input, Node, Output, Result
@@ -29,6 +30,8 @@ def convert(embedding: str, program: str, dtype: str, place: str, name: str = ""
     entry = embedding_chosen(embedding)
     found = [with_original_hash(each) for each in embeddings_of(entry)]
     if name.strip():
+        if len(found) > 1:
+            raise CannotWrite(f"{embedding!r} stands for {len(found)} embeddings; choose one of them to name it")
         found = [each.renamed(name.strip()) for each in found]
     return _written(found, program, dtype, place)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import fitting
 from .announcements import say_once
-from .serving import spoken_of, tensor_of, vectors_of
+from .serving import spelled_out, spoken_of, tensor_of, vectors_of
 from .uses import noting_uses
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ def _try_get_embedding(original: Function) -> Function:
 
 def _tokenize_with_weights(original: Function) -> Function:
     def tokenize_with_weights(self: Any, text: str, *arguments: Any, **named: Any) -> Any:
+        spelled = spelled_out(text, self.embedding_directory) if self.embedding_directory else text
         with noting_uses():
-            return fitting.without_gaps(_theirs(original, self, text, *arguments, **named), self.pad_token)
+            return fitting.without_gaps(_theirs(original, self, spelled, *arguments, **named), self.pad_token)
 
     return tokenize_with_weights
 

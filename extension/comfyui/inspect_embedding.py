@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def inspect(embedding: str, clip: Any = None) -> Result:
     """Facts, numbers and a picture; with a model's text encoders also the words that are near."""
     entry = embedding_chosen(embedding)
-    (found,) = embeddings_of(entry)
-    seen = inside(found, dict(token_tables(clip)) if clip is not None else {})
-    text = "\n".join((*facts(found, entry.path), *sentences(seen)))
-    return Result((text, portrait(seen, found)), text)
+    tables = dict(token_tables(clip)) if clip is not None else {}
+    found = [(each, inside(each, tables)) for each in embeddings_of(entry)]
+    text = "\n".join(line for each, seen in found for line in (*facts(each, entry.path), *sentences(seen)))
+    return Result((text, portrait(found)), text)
 
 
 def facts(embedding: Embedding, path: str) -> Iterator[str]:

@@ -17,11 +17,17 @@ EMBEDDINGS, OUTPUT = "models/embeddings", "output/embeddings"
 PLACES = (EMBEDDINGS, OUTPUT)
 
 
+def folders(kind: str) -> tuple[str, ...]:
+    """ComfyUI's folders for models of a kind."""
+    paths: Any = importlib.import_module("folder_paths")
+    return tuple(paths.get_folder_paths(kind)) if kind in paths.folder_names_and_paths else ()
+
+
 def folder_of(place: str) -> str:
     """The folder that a place stands for; raises UnknownName."""
     paths: Any = importlib.import_module("folder_paths")
     if place == EMBEDDINGS:
-        return paths.get_folder_paths("embeddings")[0]
+        return folders("embeddings")[0]
     if place == OUTPUT:
         return os.path.join(paths.get_output_directory(), "embeddings")
     raise UnknownName(f"nodes write to no place called {place!r}; there are {', '.join(PLACES)}")
@@ -49,9 +55,9 @@ def keep(files: list[Rendered], place: str) -> list[str]:
 def shown(path: str) -> str:
     """A path as users know it: below ComfyUI's folder, and nothing of where that is."""
     paths: Any = importlib.import_module("folder_paths")
-    for top in (paths.get_output_directory(), *paths.get_folder_paths("embeddings")):
+    for top in (paths.get_output_directory(), *folders("embeddings"), *folders("loras")):
         if path.startswith(os.path.join(top, "")):
-            return f"{os.path.basename(top)}/{os.path.relpath(path, top)}".replace(os.sep, "/")
+            return f"{os.path.basename(os.path.normpath(top))}/{os.path.relpath(path, top)}".replace(os.sep, "/")
     return os.path.basename(path)
 
 

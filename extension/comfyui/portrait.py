@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,14 +21,18 @@ _LOW, _HIGH = (33, 102, 172), (178, 24, 43)
 """Blue for negative numbers, red for positive ones: told apart by nearly everyone."""
 
 
-def portrait(inside: Inside, embedding: Embedding) -> Any:
+def portrait(embeddings: Iterable[tuple[Embedding, Inside]]) -> Any:
     """Each vector as a row of colours with its norm beside it, encoder by encoder: (1, height, width, 3), 0 to 1."""
     import numpy as np
 
     torch: Any = importlib.import_module("torch")
-    strips = [np.asarray(_strip(part, embedding)) for part in inside.parts if part.key in embedding.vectors]
-    strips = strips or [np.asarray(_sheet(LINE * 2, f"{inside.name}: no input vectors"))]
+    strips = [np.asarray(strip) for embedding, inside in embeddings for strip in _strips(embedding, inside)]
     return torch.from_numpy(np.concatenate(strips).astype(np.float32) / 255)[None]
+
+
+def _strips(embedding: Embedding, inside: Inside) -> list[Any]:
+    strips = [_strip(part, embedding) for part in inside.parts if part.key in embedding.vectors]
+    return strips or [_sheet(LINE * 2, f"{inside.name}: no input vectors")]
 
 
 def _strip(part: Part, embedding: Embedding) -> Any:

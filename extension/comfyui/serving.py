@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...converters.indexing import open_library
-from ...embeddings.errors import FileError
-from . import fitting, strangers
-from .places import shown
-from .shelf import Shelf, whole
+from ...converters.indexing import contents_of, open_library
+from ...embeddings.errors import FileError, one_line, shortened
+from . import fitting, places, strangers
+from .shelf import PREFIX, Entry, Shelf, whole
 from .uses import noting_uses
+from .workflows import without_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ...embeddings.indexed import IndexedFile
+    from ...embeddings.library_records import Contents
     from .fitting import Tensor
-    from .shelf import Entry, Folders
+    from .shelf import Folders
 
 handles: ContextVar[Mapping[str, Entry] | None] = ContextVar("loanword_handles", default=None)
 """Words that stand for embeddings while a node tokenizes a prompt of its own."""
@@ -29,8 +31,7 @@ _lock = threading.Lock()
 def shelf_of(folders: str | Iterable[str]) -> Shelf:
     """The shelf of these folders, and of what is bundled into LoRAs."""
     chosen = (folders,) if isinstance(folders, str) else tuple(folders)
-    paths: Any = importlib.import_module("folder_paths")
-    models = tuple(paths.get_folder_paths("loras")) if "loras" in paths.folder_names_and_paths else ()
+    models = places.folders("loras")
     with _lock:
         if (chosen, models) not in _shelves:
             _shelves[chosen, models] = Shelf(open_library(), chosen, models)
@@ -39,8 +40,7 @@ def shelf_of(folders: str | Iterable[str]) -> Shelf:
 
 def shelf() -> Shelf:
     """The shelf of ComfyUI's own folders for embeddings."""
-    paths: Any = importlib.import_module("folder_paths")
-    return shelf_of(paths.get_folder_paths("embeddings"))
+    return shelf_of(places.folders("embeddings"))
 
 
 def forget() -> None:
@@ -49,6 +49,21 @@ def forget() -> None:
         for each in _shelves.values():
             each.close()
         _shelves.clear()
+
+
+def spelled_out(text: str, folders: str | Iterable[str]) -> str:
+    """A prompt with its names apart from commas before them, and their parentheses no weights."""
+    if PREFIX not in text:
+        return text
+    parts: list[str] = []
+    done = 0
+    for each in shelf_of(folders).contents.names.references(text):
+        written = text[each.start : each.end]
+        if each.value is not None and written.startswith(PREFIX):
+            before = text[done : each.start]
+            parts += (before, " " if before.endswith(",") else "", without_weights(written))
+            done = each.end
+    return "".join((*parts, text[done:]))
 
 
 def spoken_of(text: str, folders: str | Iterable[str]) -> tuple[Entry, str] | None:
@@ -84,18 +99,27 @@ def tensor_of(
         entry = whole(file)
     if entry is not None:
         return vectors_of(entry, width, key)
-    path = file.path if file else strangers.path_of(name, shelf.folders)
-    return theirs() if path is None else _of_stranger(path, width, key, theirs)
+    if file is not None:
+        return _unless_refused(file.path, file, width, theirs)
+    path = strangers.path_of(name, shelf.folders)
+    return theirs() if path is None else _of_unlisted(path, width, key, theirs)
 
 
-def _of_stranger(path: str, width: int, key: str | None, theirs: Callable[[], Tensor | None]) -> Tensor | None:
-    try:
-        return vectors_of(strangers.entry_at(path), width, key)
-    except FileError as error:
-        found = strangers.left_to_comfyui(path, error, width, theirs)
-        if found is None:
-            _note_problem(path, error)
-        return found
+def _of_unlisted(path: str, width: int, key: str | None, theirs: Callable[[], Tensor | None]) -> Tensor | None:
+    contents = contents_of(path)
+    if contents.embeddings:
+        entry = Entry(os.path.basename(path), path, tuple(range(len(contents.embeddings))))
+        return vectors_of(entry, width, key)
+    return _unless_refused(path, contents, width, theirs)
+
+
+def _unless_refused(
+    path: str, seen: IndexedFile | Contents, width: int, theirs: Callable[[], Tensor | None]
+) -> Tensor | None:
+    found = strangers.left_to_comfyui(path, seen.kind, width, theirs)
+    if found is None:
+        _note_problem(path, seen.message)
+    return found
 
 
 def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
@@ -104,7 +128,7 @@ def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
         try:
             embeddings = fitting.embeddings_of(entry)
         except (FileError, OSError) as error:
-            _note_problem(entry.path, error)
+            _note_problem(entry.path, (error.message if isinstance(error, FileError) else error.strerror) or "")
             return None
         found = [vectors for each in embeddings if (vectors := fitting.vectors_for(each, key, width)) is not None]
         count = sum(vectors.shape[0] for vectors in found)
@@ -112,9 +136,9 @@ def vectors_of(entry: Entry, width: int, key: str | None) -> Tensor | None:
         return fitting.as_tensor(found) if found else fitting.gap(sum(each.tokens for each in embeddings))
 
 
-def _note_problem(path: str, error: FileError | OSError) -> None:
+def _note_problem(path: str, reason: str) -> None:
     with noting_uses() as uses:
-        uses.problems[f"{shown(path)}: {error.message if isinstance(error, FileError) else error.strerror}"] = None
+        uses.problems[f"{places.shown(path)}: {shortened(one_line(reason))}"] = None
 
 
 def _looked_up(shelf: Shelf, text: str, word: str) -> tuple[tuple[Entry, int] | None, bool]:

@@ -31,7 +31,8 @@ FRESH = 2.0
 """Seconds for which the folders are not looked at again, unless a name is not found."""
 LONGEST_LABEL = 200
 """Characters; a name can have millions."""
-_PREFIX = "embedding:"
+PREFIX = "embedding:"
+"""What ComfyUI takes for the beginning of a name."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Shelf:
     def at_path(self, spelling: str) -> IndexedFile | None:
         """The file that ComfyUI itself would open for `spelling`."""
         found = self.contents.spellings.get(_normal(spelling))
-        if found is not None and not os.path.exists(found.path):
+        if found is not None and not _is_as_it_was(found):
             found = self.refresh().spellings.get(_normal(spelling))
         return found
 
@@ -125,10 +126,18 @@ def whole(file: IndexedFile) -> Entry:
     return Entry(stem, file.path, tuple(range(len(file.embeddings))))
 
 
+def _is_as_it_was(file: IndexedFile) -> bool:
+    try:
+        status = os.stat(file.path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
+
+
 def _longest(contents: Contents, text: str) -> tuple[Entry, int] | None:
-    for reference in contents.names.references(_PREFIX + text)[:1]:
+    for reference in contents.names.references(PREFIX + text)[:1]:
         if reference.start == 0 and reference.value is not None:
-            return reference.value, reference.end - len(_PREFIX)
+            return reference.value, reference.end - len(PREFIX)
     return None
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ...converters.files import opened_payload, read_all
-from ...embeddings.errors import FileError, MalformedEmbedding, UnrecognisedFormat
-from .shelf import GUESSED_SUFFIXES, Entry
+from ...converters.files import opened_payload
+from ...embeddings.errors import MalformedEmbedding, UnrecognisedFormat
+from .shelf import GUESSED_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+
+UNKNOWN = frozenset((MalformedEmbedding.code, UnrecognisedFormat.code))
+"""What loanword says of files whose content it does not know."""
 
 
 def path_of(name: str, folders: Iterable[str]) -> str | None:
@@ -28,14 +32,9 @@ def path_of(name: str, folders: Iterable[str]) -> str | None:
     return None
 
 
-def entry_at(path: str) -> Entry:
-    """All the embeddings of a file, under its name; raises FileError."""
-    return Entry(os.path.splitext(os.path.basename(path))[0], path, tuple(range(len(read_all(path)))))
-
-
-def left_to_comfyui(path: str, error: FileError, width: int, theirs: Callable[[], Any]) -> Any:
-    """What ComfyUI's own reader makes of a file that loanword reads only with `error`; None where it is no use."""
-    if not isinstance(error, (MalformedEmbedding, UnrecognisedFormat)):
+def left_to_comfyui(path: str, kind: str, width: int, theirs: Callable[[], Any]) -> Any:
+    """What ComfyUI's own reader makes of a file of which loanword says `kind`; None where it is no use."""
+    if kind not in UNKNOWN:
         return None
     try:
         with opened_payload(path):

@@ -312,3 +312,34 @@ def test_embeddings_of_one_name_are_told_apart_by_their_files(comfy):
     loanword.write(made("style", 2), comfy.embeddings / "b/style.pt")
     assert embedding_labels() == ["style (embeddings/a/style.pt)", "style (embeddings/b/style.pt)"]
     assert "CLIP ViT-L/14: 2 x 768" in INSPECT("style (embeddings/b/style.pt)").values[0]
+
+
+def test_embeddings_that_nothing_tells_apart_are_numbered(comfy):
+    from loanword.extension.comfyui.choices import embedding_labels
+
+    elsewhere = comfy.base / "elsewhere/embeddings"
+    loanword.write(made("style", 1), comfy.embeddings / "style.pt")
+    loanword.write(made("style", 2), elsewhere / "style.pt")
+    comfy.folder_paths.folder_names_and_paths["embeddings"][0].append(str(elsewhere))
+    assert embedding_labels() == ["style (embeddings/style.pt)", "style (embeddings/style.pt) (2)"]
+    assert "CLIP ViT-L/14: 1 x 768" in INSPECT("style (embeddings/style.pt)").values[0]
+    assert "CLIP ViT-L/14: 2 x 768" in INSPECT("style (embeddings/style.pt) (2)").values[0]
+
+
+def test_the_name_of_a_file_with_several_embeddings_shows_and_converts_all_of_them(comfy):
+    loanword.write([made("<cat>", 2), made("<dog>", 1)], comfy.embeddings / "two.bin", format="diffusers")
+    text, picture = INSPECT("two").values
+    assert "<cat>" in text
+    assert "<dog>" in text
+    assert picture.shape[1] > INSPECT("cat").values[1].shape[1]
+    assert len(CONVERT("two", **AS_IT_IS).values[0].splitlines()) == 2
+    with pytest.raises(loanword.CannotWrite, match="choose one of them"):
+        CONVERT("two", name="both", **AS_IT_IS)
+
+
+def test_what_is_inside_a_lora_is_labelled_with_the_loras_folder(comfy):
+    from loanword.extension.comfyui.choices import embedding_labels
+
+    loanword.write(made("cat", 1), comfy.embeddings / "cat.pt")
+    loanword.bundle(comfy.loras / lora_in(comfy), made("cat", 2), comfy.loras / "sub/bundle.safetensors")
+    assert embedding_labels() == ["cat (embeddings/cat.pt)", "cat (loras/sub/bundle.safetensors)"]

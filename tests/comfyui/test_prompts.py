@@ -89,6 +89,24 @@ def test_weights_reach_the_vectors(comfy):
     assert [weight for token, weight in sequence if hasattr(token, "shape")] == [1.3, 1.3]
 
 
+@pytest.mark.parametrize("text", ["embedding:my cat (1)", r"embedding:my cat \(1\)"])
+def test_a_name_with_parentheses_needs_no_escapes(comfy, text):
+    loanword.write(made("my cat", 1), comfy.embeddings / "my cat.pt")
+    loanword.write(made("another", 3), comfy.embeddings / "my cat (1).pt")
+    for prompt, weight in ((f"a {text}, here", 1), (f"a ({text}:1.2) here", 1.2), (f"a ({text}, b:1.3) (here)", 1.3)):
+        (sequence,) = comfy.clip().tokenize(prompt)["l"]
+        found = [(token.tolist(), weight) for token, weight in sequence if hasattr(token, "shape")]
+        assert found == [(row, weight) for row in rows(made("another", 3))], prompt
+
+
+def test_names_behind_commas_without_spaces_are_found(comfy):
+    loanword.write(made("one", 1), comfy.embeddings / "one.pt")
+    loanword.write(made("my cat", 2), comfy.embeddings / "my cat.pt")
+    close = comfy.tokens("embedding:one,embedding:my cat,here")
+    assert close == comfy.tokens("embedding:one, embedding:my cat, here")
+    assert len([token for token in close if isinstance(token, list)]) == 3
+
+
 def test_the_longest_known_name_wins(comfy):
     my, my_cat, cat = made("my", 1), made("my cat", 2), made("my cat sits", 3)
     for each in (my, my_cat, cat):
