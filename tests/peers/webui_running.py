@@ -7,7 +7,6 @@ import os
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +72,8 @@ STARTS = {
 }
 MAKERS = {"small-sd1": "a1111", "small-sdxl": "xl", "whole-sd1": "whole", "tiny-sd1": "tiny", "tiny-sdxl": "tiny"}
 START_S = 600
+STARTED = "Startup time: "
+"""What every host prints after all else."""
 
 
 def environment(work):
@@ -113,6 +114,15 @@ def command(options, data, *script):
     return list(map(str, [options.python, *script, "--data-dir", data, *STARTS[options.host].flags]))
 
 
+def _wait_for(process, log):
+    """Wait until it says that it has started: a host that is asked before may not be able to serve its API any more."""
+    deadline = time.monotonic() + START_S
+    while STARTED not in log.read_text(encoding="utf-8", errors="replace"):
+        assert process.poll() is None, f"it ended with status {process.returncode}, see {log}"
+        assert time.monotonic() < deadline, f"it did not start in {START_S} s, see {log}"
+        time.sleep(1)
+
+
 @contextmanager
 def server(options, data):
     """The WebUI as users start it, on a port of its own; gives a function that asks it."""
@@ -135,15 +145,7 @@ def server(options, data):
 
     ask.url, ask.process = f"http://127.0.0.1:{options.port}", process
     try:
-        deadline = time.monotonic() + START_S
-        while True:
-            assert process.poll() is None, f"it ended with status {process.returncode}, see {data}/server.log"
-            assert time.monotonic() < deadline, f"it did not answer in {START_S} s, see {data}/server.log"
-            try:
-                ask("/loanword/v1/session")  # mounted after all else
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(1)
+        _wait_for(process, data / "server.log")
         yield ask
     finally:
         process.terminate()
