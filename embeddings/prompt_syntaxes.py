@@ -56,7 +56,7 @@ PROMPT_SYNTAXES = {
             ("comfyui",),
             *_COMFYUI_WEIGHTS,
             before=r"[\s(]",
-            after=r"[\s):]|,+(?!\S)",
+            after=r"[\s)]|:\s*[-+.\d]+\s*\)|,+(?!\S)",
             forbidden=r"[\s()\[\]\\:,]",
         ),
         PromptSyntax("swarmui", "SwarmUI", "<embed:{}>", ("swarmui",), *_COMFYUI_WEIGHTS, before=".", after="."),
@@ -128,7 +128,7 @@ def translate(prompt: str, target: str, names: Names = (), *, source: str | None
     """
     goal = syntax_named(target)
     references = references_in(prompt, names)
-    origin = syntax_named(source or _syntax_of(references))
+    origin = syntax_named(source or _syntax_of(prompt, references))
     read = [each for each in references if source is None or each.syntax in origin.reads]
     kept, end = "", 0
     for number, each in enumerate(read):
@@ -142,6 +142,7 @@ def translate(prompt: str, target: str, names: Names = (), *, source: str | None
 
 _FIRST_MARK = 0xF0000
 """The first of the private characters that stand for names while weights are translated."""
+_COLON_WEIGHT = re.compile(r"\([^()]+:\s*[-+.\d]+\s*\)")
 _WORD = re.compile(r"[^\s,()\[\]{}<>:|\"]{5,}")
 
 
@@ -155,10 +156,11 @@ def _alike(word: str, name: str) -> bool:
     return abs(len(word) - len(name)) <= 3 and (word[:2] == name[:2] or word[-3:] == name[-3:])
 
 
-def _syntax_of(references: Sequence[Reference[str]]) -> str:
-    """The program that a prompt with such names was written for."""
+def _syntax_of(prompt: str, references: Sequence[Reference[str]]) -> str:
+    """The program that a prompt with such names was written for, which `<name>` alone does not tell."""
     announced = [each.syntax for each in references if each.syntax != "a1111"]
-    return announced[0] if announced else "a1111"
+    first = announced[0] if announced else "a1111"
+    return "a1111" if first == "invokeai" and _COLON_WEIGHT.search(prompt) else first
 
 
 def _written(name: str, goal: PromptSyntax) -> str:

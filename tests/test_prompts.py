@@ -226,7 +226,8 @@ TRANSLATIONS = [
     ("a1111", "comfyui", "a, (EasyNegative:1.2), badhandv4", "a, (embedding:EasyNegative:1.2), embedding:badhandv4"),
     ("a1111", "invokeai", "(EasyNegative:1.2), ((badhandv4))", "(<EasyNegative>)1.2, ((<badhandv4>)1.1)1.1"),
     ("a1111", "comfyui", "[EasyNegative], b", "(embedding:EasyNegative:0.9091), b"),
-    ("a1111", "comfyui", "[EasyNegative:b:0.5]", "[ embedding:EasyNegative:b:0.5]"),
+    ("a1111", "comfyui", "[EasyNegative:b:0.5]", "[ embedding:EasyNegative :b:0.5]"),
+    ("a1111", "comfyui", "EasyNegative:1.2", "embedding:EasyNegative :1.2"),
     ("a1111", "comfyui", "x,EasyNegative,y", "x, embedding:EasyNegative ,y"),
     ("a1111", "comfyui", r"\(x\), EasyNegative", r"\(x\), embedding:EasyNegative"),
     ("comfyui", "a1111", "embedding:sub/EasyNegative.pt, (embedding:other:0.8)", "EasyNegative, (other:0.8)"),
@@ -248,6 +249,7 @@ def test_the_source_is_seen_by_the_names_that_the_prompt_announces():
     assert translate("(embedding:EasyNegative:1.2)", "invokeai", NAMES) == "(<EasyNegative>)1.2"
     assert translate("(<EasyNegative>)1.2", "comfyui", NAMES) == "(embedding:EasyNegative:1.2)"
     assert translate("(EasyNegative:1.2)", "comfyui", NAMES) == "(embedding:EasyNegative:1.2)"
+    assert translate("(<EasyNegative>:1.2)", "comfyui", NAMES) == "(embedding:EasyNegative:1.2)"
 
 
 def test_a_prompt_translated_to_its_own_program_keeps_what_it_means():

@@ -18,7 +18,7 @@ from ...embeddings.names import is_generic
 from ...embeddings.prompts import PromptNames, fold, without_brackets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ...embeddings.indexed import IndexedEmbedding, IndexedFile
     from ...embeddings.library import Library
@@ -110,7 +110,8 @@ class Shelf:
         own = [file for folder in self.folders for file in _best_first(self._library.files([folder]))]
         bundles = [file for file in self._library.files(self._models) if file.kind == "embedding"]
         files = tuple({file.path: file for file in (*own, *bundles)}.values())
-        return Contents(files, _spellings(own, self.folders), _names(files, own, self.folders))
+        spellings = _spellings(own, self.folders)
+        return Contents(files, spellings, _names(files, spellings, self.folders))
 
 
 def label_of(embedding: IndexedEmbedding, path: str) -> str:
@@ -183,15 +184,13 @@ def _spellings(files: Sequence[IndexedFile], folders: Folders) -> dict[str, Inde
     return {spelling: file for spelling, (_, file) in found.items()}
 
 
-def _names(files: Sequence[IndexedFile], own: Sequence[IndexedFile], folders: Folders) -> PromptNames[Entry]:
+def _names(files: Sequence[IndexedFile], spellings: Mapping[str, IndexedFile], folders: Folders) -> PromptNames[Entry]:
     """What embeddings are called: the names of files first, as ComfyUI has them, then their own, then aliases."""
     names: PromptNames[Entry] = PromptNames()
     known = [file for file in files if file.embeddings]
-    mine = {file.path for file in own}
-    for file in known:
-        stem, suffix = os.path.splitext(os.path.basename(file.path))
-        if file.path in mine and suffix in GUESSED_SUFFIXES:
-            names.add(stem, whole(file), first=False)
+    for spelling, file in spellings.items():
+        if file.embeddings and spelling == whole(file).name:
+            names.add(spelling, whole(file), first=False)
     for file in known:
         for position, embedding in enumerate(file.embeddings):
             names.add(embedding.name, Entry(label_of(embedding, file.path), file.path, (position,)), first=False)

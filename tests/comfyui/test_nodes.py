@@ -161,6 +161,10 @@ def test_weights_are_read_as_the_prompts_program_reads_them(comfy):
         ("[cat]", "automatic", 0.9091),
         ("<cat>1.5", "automatic", 1.0),
         ("(<cat>)1.5", "automatic", 1.5),
+        ("(<cat>:1.5)", "automatic", 1.5),
+        ("(a <cat>, dog:1.5)", "automatic", 1.5),
+        ("cat:1.5", "automatic", 1.0),
+        ("[cat:dog:0.5]", "automatic", 1.0),
         ("[embedding:cat]", "comfyui", 1.0),
     ):
         (tokens,) = PROMPT(comfy.clip(), text, syntax).values[0][0][0]["l"]
@@ -343,3 +347,14 @@ def test_what_is_inside_a_lora_is_labelled_with_the_loras_folder(comfy):
     loanword.write(made("cat", 1), comfy.embeddings / "cat.pt")
     loanword.bundle(comfy.loras / lora_in(comfy), made("cat", 2), comfy.loras / "sub/bundle.safetensors")
     assert embedding_labels() == ["cat (embeddings/cat.pt)", "cat (loras/sub/bundle.safetensors)"]
+
+
+def test_of_two_files_with_one_name_the_node_takes_the_one_that_comfyui_takes(comfy):
+    loanword.write(made("style", 1), comfy.embeddings / "style.pt")
+    loanword.write(made("style", 3), comfy.embeddings / "style.safetensors")
+    loanword.write(made("style", 2), comfy.embeddings / "a/style.safetensors")
+    taken = comfy.vectors("embedding:style")
+    assert taken == rows(made("style", 3))
+    for text in ("embedding:style", "style", "<style>"):
+        (tokens,) = PROMPT(comfy.clip(), text).values[0][0][0]["l"]
+        assert [token.tolist() for token, _ in tokens if hasattr(token, "shape")] == taken, text

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from comfyui_server import alone, small
@@ -16,7 +15,7 @@ GENERATOR = os.environ.get("LOANWORD_HOSTILE")
 AT_ONCE = 20
 """So many names are in a prompt."""
 SECONDS, MEBIBYTES = 20, 1024
-"""What a prompt may take, and what all of them may add to the memory that ComfyUI holds."""
+"""What a prompt may take of the processor's time, and what all of them may add to the memory that ComfyUI holds."""
 NODES = {False: "CLIP Text Encode", True: "Embedding prompt"}
 OWN_PROCESS = ("subprocess.Popen", "loanword.converters.indexing")
 """loanword reads many files in processes of its own, which get no names of files on their command line."""
@@ -86,8 +85,16 @@ def _inspected(comfy, files):
 
 
 def _timed(comfy, prompt):
-    started = time.monotonic()
-    return comfy.run(prompt), time.monotonic() - started
+    """What comes of a prompt, and the processor's time that it takes."""
+    started = _processor_time(comfy)
+    found = comfy.run(prompt)
+    return found, _processor_time(comfy) - started
+
+
+def _processor_time(comfy):
+    """Seconds, in ComfyUI's process and in those that it has waited for."""
+    fields = Path(f"/proc/{comfy.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _shown(output):
