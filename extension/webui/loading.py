@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .usable import can_be_said, left_to_host, named, why_not, width_of
+from .usable import can_be_said, can_be_shown, left_to_host, named, why_not, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,8 @@ class Loading:
         """Take the place of `database.load_from_file`."""
         if not may_hold_embeddings(filename):
             return original(database, path, filename)
+        if not can_be_shown(path):
+            return None
         from ...converters.files import read_all
         from ...embeddings.errors import FileError
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .loading import may_hold_embeddings
-from .usable import named, why_not
+from .usable import can_be_shown, named, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,11 @@ def _list(module: Any, original: Callable[..., list[str]], *folders: str) -> lis
     """Take the place of `list_embeddings`: its files are listed in its own way, and more of them."""
     del original
     found: Iterable[str] = module.directory_files(*folders)
-    return [path for path in found if may_hold_embeddings(os.path.basename(path)) and os.path.getsize(path) > 0]
+    return [path for path in found if _is_for_us(path) and os.path.getsize(path) > 0]
+
+
+def _is_for_us(path: str) -> bool:
+    return may_hold_embeddings(os.path.basename(path)) and can_be_shown(path)
 
 
 def _open(module: Any, loading: Loading, original: Callable[..., Any], paths: Any) -> Any:

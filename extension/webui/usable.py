@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 NAMED_BY_FILE = frozenset((".pt", ".bin", ".safetensors"))
 """Suffixes of the files that WebUIs call by their stems, whatever is in them."""
+_ACTIVE = re.compile("<.*=", re.DOTALL)
+"""A tag with an attribute."""
 _PICTURES = frozenset((".png", ".webp", ".avif", ".jxl"))
 READ_BY_HOSTS = {
     "a1111": ("sd1", "sd2"),
@@ -66,6 +69,14 @@ def named(found: Sequence[Embedding], file_name: str) -> list[Named]:
 def can_be_said(name: str) -> bool:
     """Whether a prompt can hold a name."""
     return len(name) <= LONGEST_NAME and name.isprintable() and bool(name.strip())
+
+
+def can_be_shown(path: str) -> bool:
+    """Whether a host's pages can show a path: they put it into themselves as HTML, with scripts that may be in it.
+
+    Source: A1111 1.10.1 and Forge `modules/ui_extra_networks.py`, `create_item_html`, `search_terms`.
+    """
+    return _ACTIVE.search(path) is None
 
 
 def _named(found: Sequence[Embedding], file_name: str) -> list[Named]:

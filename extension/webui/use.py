@@ -11,7 +11,7 @@ from ...embeddings.errors import one_line, shortened
 from ...embeddings.text_encoders import BASE_MODELS, TEXT_ENCODERS
 from .api_answers import Use
 from .settings import NOTHING
-from .usable import why_not
+from .usable import can_be_shown, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,9 @@ def use_of(file: IndexedFile, embedding: IndexedEmbedding | None, host: Host, lo
     if embedding is None:
         what, _, advice = shortened(one_line(file.message)).rpartition("; ")
         return Use(None, _sentence(what or advice), _sentence(advice) if what else None)
+    if not can_be_shown(file.path):
+        why = f"The name of its file is HTML, which the pages of {host.title} would run."
+        return Use(None, why, "Rename the file.")
     return _never(embedding, host) or _not_now(embedding, loaded) or _by_someone(file, embedding, host, loaded)
 
 

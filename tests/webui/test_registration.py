@@ -133,6 +133,17 @@ def test_sdxl_gets_both_encoders(tmp_path):
         registration.stop()
 
 
+@pytest.mark.usefixtures("registration")
+def test_a_path_that_a_page_of_the_host_would_run_is_kept_from_it(database, folder):
+    (folder / "<svg").mkdir(parents=True)
+    names = {"<img src=x onerror=alert(1)>": False, "<svg/onload=alert(1)>": False, "<cat>": True, "a=b": True}
+    for name in names:
+        loanword.write(embedding("inside"), folder / f"{name}.pt", format="a1111")
+    database.load_textual_inversion_embeddings(force_reload=True)
+    listed = {each.filename for each in database.word_embeddings.values()}
+    assert listed == {str(folder / f"{name}.pt") for name, harmless in names.items() if harmless}
+
+
 def test_the_host_never_opens_what_loanword_refuses(registration, database, folder):
     class Trap:
         def __reduce__(self):
