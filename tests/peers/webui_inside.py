@@ -68,6 +68,8 @@ def conditioning(prompt):
     """What the loaded model's text encoder makes of a prompt, by the way that every generation takes."""
     parser = importlib.import_module("modules.prompt_parser")
     shared = importlib.import_module("modules.shared")
+    if hasattr(shared.sd_model, "set_clip_skip"):
+        shared.sd_model.set_clip_skip(int(shared.opts.CLIP_stop_at_last_layers))  # as generations do first
     with torch.no_grad(), importlib.import_module("modules.devices").autocast():
         found = parser.get_learned_conditioning(
             shared.sd_model, parser.SdConditioning([prompt], width=64, height=64), 20

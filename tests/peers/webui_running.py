@@ -51,7 +51,7 @@ STARTS = {
     ),
     "reforge": Start((*_FORGE, "--do-not-download-clip")),
     "forge": Start((*_FORGE, "--do-not-download-clip")),
-    "forge-classic": Start(_FORGE),
+    "forge-classic": Start(_FORGE, embeddings="models/embeddings"),
     "forge-neo": Start(
         (
             *("--skip-torch-cuda-test", "--skip-prepare-environment", "--skip-version-check"),
