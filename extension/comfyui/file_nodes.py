@@ -11,7 +11,7 @@ from ...converters.files import read_all
 from ...converters.targets import TARGETS
 from ...converters.writing import render, with_original_hash
 from ...embeddings.dtypes import DTYPES
-from ...embeddings.errors import CannotWrite
+from ...embeddings.errors import CannotWrite, NotAnEmbedding
 from .choices import embedding_chosen, embedding_labels, lora_chosen, lora_names, state_of_chosen
 from .fitting import embeddings_of
 from .node import Input, Node, Output, Result
@@ -47,7 +47,12 @@ def bundle_into(lora: str, embedding: str, name: str) -> Result:
 
 def unbundle(lora: str, program: str, place: str) -> Result:
     """Write the embeddings inside a LoRA as files of their own."""
-    return _written([with_original_hash(each) for each in read_all(lora_chosen(lora))], program, AS_IT_IS, place)
+    path = lora_chosen(lora)
+    try:
+        found = read_all(path)
+    except NotAnEmbedding as error:
+        raise NotAnEmbedding(f"has no embeddings inside, it is {error.message.partition(';')[0]}", path) from None
+    return _written([with_original_hash(each) for each in found], program, AS_IT_IS, place)
 
 
 def _written(embeddings: Sequence[Embedding], program: str, dtype: str, place: str) -> Result:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ...embeddings.errors import LoanwordError
+from .places import with_shown_paths
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Values: TypeAlias = tuple[Any, ...]
 
@@ -70,3 +73,10 @@ class Node:
     search_aliases: tuple[str, ...] = ()
     writes: bool = False
     """Whether it is worth running when nothing is connected to its outputs."""
+
+    def result(self, inputs: Mapping[str, Any]) -> Result:
+        """What comes of running it; an error names files as users know them."""
+        try:
+            return self.run(**inputs)
+        except LoanwordError as error:
+            raise type(error)(with_shown_paths(str(error))) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...converters.writing import keep_originals, put
@@ -38,7 +39,7 @@ def lora_place(name: str) -> str:
     paths: Any = importlib.import_module("folder_paths")
     path = os.path.join(paths.get_output_directory(), "loras", f"{safe_filename(name)}.safetensors")
     if os.path.lexists(path):
-        raise CannotWrite(f"{shown(path)}: is already there; choose another name")
+        raise CannotWrite(f"{path}: is already there; choose another name")
     return path
 
 
@@ -47,6 +48,9 @@ def keep(files: list[Rendered], place: str) -> list[str]:
     folder = folder_of(place)
     keep_originals(files, folder)
     fresh = [file for file in files if not _is_there(file, folder)]
+    for path in (os.path.join(folder, file.name) for file in fresh):
+        if os.path.lexists(path):
+            raise CannotWrite(f"{path}: is already there, and another; move it away, or choose another place or name")
     os.makedirs(folder, exist_ok=True)
     put(fresh, folder, overwrite=False, durable=True)
     return [os.path.join(folder, file.name) for file in files]
@@ -54,11 +58,18 @@ def keep(files: list[Rendered], place: str) -> list[str]:
 
 def shown(path: str) -> str:
     """A path as users know it: below ComfyUI's folder, and nothing of where that is."""
+    known = with_shown_paths(path)
+    return os.path.basename(path) if known == path else known.replace(os.sep, "/")
+
+
+def with_shown_paths(text: str) -> str:
+    """`text` with the paths in it as users know them."""
     paths: Any = importlib.import_module("folder_paths")
     for top in (paths.get_output_directory(), *folders("embeddings"), *folders("loras")):
-        if path.startswith(os.path.join(top, "")):
-            return f"{os.path.basename(os.path.normpath(top))}/{os.path.relpath(path, top)}".replace(os.sep, "/")
-    return os.path.basename(path)
+        folder = os.path.normpath(top)
+        start = rf"(?<![^\s'\"(]){re.escape(os.path.join(folder, ''))}"
+        text = re.sub(start, lambda _, folder=folder: os.path.join(os.path.basename(folder), ""), text)
+    return text
 
 
 def _is_there(file: Rendered, folder: str) -> bool:

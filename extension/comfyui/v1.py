@@ -28,7 +28,7 @@ def _class_of(node: Node) -> Any:
         }
 
     def run(_: Any, **inputs: Any) -> dict[str, Any]:
-        result = node.run(**inputs)
+        result = node.result(inputs)
         return {"result": result.values, "ui": {"text": (result.text,)} if result.text else {}}
 
     members: dict[str, Any] = {

@@ -43,7 +43,7 @@ def _class_of(node: Node, api: Any) -> Any:
         return api.io.Schema(**_fields(node, api))
 
     def execute(_: Any, **inputs: Any) -> Any:
-        result = node.run(**inputs)
+        result = node.result(inputs)
         return api.io.NodeOutput(*result.values, ui=api.ui.PreviewText(result.text) if result.text else None)
 
     def fingerprint_inputs(_: Any, **inputs: Any) -> str:

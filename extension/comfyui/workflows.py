@@ -63,7 +63,7 @@ def write_workflow(made: dict[str, Any], path: str, *, overwrite: bool = False) 
 
 def name_in_prompt(embedding: str) -> str:
     """An embedding's name as ComfyUI's prompts have it, its parentheses no weights."""
-    return without_weights(f"embedding:{embedding}")
+    return without_weights(f"embedding:{embedding.removeprefix('embedding:')}")
 
 
 def without_weights(text: str) -> str:

@@ -358,3 +358,33 @@ def test_of_two_files_with_one_name_the_node_takes_the_one_that_comfyui_takes(co
     for text in ("embedding:style", "style", "<style>"):
         (tokens,) = PROMPT(comfy.clip(), text).values[0][0][0]["l"]
         assert [token.tolist() for token, _ in tokens if hasattr(token, "shape")] == taken, text
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_an_error_is_a_line_that_names_files_as_users_know_them(comfy, monkeypatch, modern):
+    loanword.write(made("cat", 2), comfy.embeddings / "cat.safetensors", format="kohya")
+    (comfy.base / "output/embeddings").mkdir()
+    (comfy.base / "output/embeddings/cat.safetensors").touch()
+    (comfy.loras / "broken.safetensors").touch()
+    lora_in(comfy)
+    again = {"embedding": "cat", "program": "comfyui", "dtype": "as it is"}
+    bundle, unbundle = {"embedding": "cat", "name": ""}, {"program": "a1111", "place": "output/embeddings"}
+    for key, inputs, line in (
+        ("ConvertEmbedding", {**again, "place": "output/embeddings"}, "output/embeddings/cat.safetensors: is already"),
+        ("ConvertEmbedding", {**again, "place": "models/embeddings"}, "embeddings/cat.safetensors: would replace"),
+        ("BundleLora", {**bundle, "lora": "broken.safetensors"}, "loras/broken.safetensors: is empty"),
+        ("UnbundleLora", {**unbundle, "lora": "style.safetensors"}, "loras/style.safetensors: has no embeddings"),
+    ):
+        with pytest.raises(loanword.LoanwordError) as caught:
+            run_as_comfyui_does(f"Loanword{key}", inputs, monkeypatch, modern=modern)
+        assert str(caught.value).startswith(line)
+        assert len(str(caught.value).splitlines()) == 1
+        assert str(comfy.base) not in str(caught.value)
+
+
+def run_as_comfyui_does(key, inputs, monkeypatch, *, modern):
+    if modern:
+        classes = asyncio.run(asyncio.run(loanword.comfy_entrypoint()).get_node_list())
+        return next(each for each in classes if each.__name__ == key).execute(**inputs)
+    monkeypatch.setitem(sys.modules, "comfy_api.latest", None)
+    return loanword.NODE_CLASS_MAPPINGS[key]().run(**inputs)

@@ -71,6 +71,10 @@ def test_parentheses_of_a_name_are_no_weights():
     assert name_in_prompt("cat (v2)") == r"embedding:cat \(v2\)"
 
 
+def test_a_name_may_be_given_as_it_stands_in_prompts():
+    assert name_in_prompt("embedding:my cat") == "embedding:my cat"
+
+
 def test_the_command_line_prints_a_workflow_or_writes_it_once(tmp_path):
     done = command_line("--embedding", "my cat", "--checkpoint", "mine.safetensors", "--node", "--api")
     assert json.loads(done.stdout) == workflow("my cat", "mine.safetensors", node=True, api=True)
