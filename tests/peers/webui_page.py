@@ -21,7 +21,8 @@ from outcomes import check
 
 SEVERAL = ("<lwcat>", "<lwdog>")
 """Two embeddings in one file, of which no WebUI makes anything by itself."""
-WAIT_MS = 120_000
+WAIT_MS = 240_000
+LOADED = "image => { image.loading = 'eager'; return image.naturalWidth > 0 }"
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,11 @@ def convert(page, embeddings, folder):
 
 def cards(page, names):
     show_tab(page, names.prompts)
-    page.locator("#txt2img_extra_tabs").get_by_text(names.cards, exact=True).first.click()
+    page.locator("#txt2img_extra_tabs").get_by_text(names.cards, exact=True).first.dispatch_event("click")
     for name in SEVERAL:
         card = page.locator(f"{names.card}[data-name='{name}']")
-        card.scroll_into_view_if_needed()  # hosts load the picture then
-        page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
+        card.wait_for(state="attached")
+        page.wait_for_function(LOADED, arg=card.locator("img").first.element_handle())
 
 
 def reload_ui(page, names):

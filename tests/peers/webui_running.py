@@ -125,13 +125,17 @@ def _wait_for(process, log):
 
 @contextmanager
 def server(options, data):
-    """The WebUI as users start it, on a port of its own; gives a function that asks it."""
+    """The WebUI as users start it, its environment active, on a port of its own; gives a function that asks it."""
     start = STARTS[options.host]
     run = [*command(options, data, "launch.py"), *start.serving, "--server-name", "127.0.0.1", "--port", options.port]
     run += [start.allowing, data, start.allowing, options.checkout]
     log = open(data / "server.log", "w", encoding="utf-8")  # noqa: SIM115  # closed with the process
     process = subprocess.Popen(
-        list(map(str, run)), cwd=options.checkout, env=environment(options.work), stdout=log, stderr=subprocess.STDOUT
+        list(map(str, run)),
+        cwd=options.checkout,
+        env={**environment(options.work), "PATH": f"{Path(options.python).parent}{os.pathsep}{os.environ['PATH']}"},
+        stdout=log,
+        stderr=subprocess.STDOUT,
     )
 
     def ask(path, body=None, headers=None):
