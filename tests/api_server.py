@@ -16,12 +16,12 @@ from typing import Any
 
 from loanword.converters.indexing import PLACE
 from loanword.converters.targets import TARGETS
-from loanword.extension.webui.guard import BASE
+from loanword.extension.webui.api.guard import BASE
+from loanword.extension.webui.api.service import Service
 from loanword.extension.webui.hosts.host import Access
 from loanword.extension.webui.mounting import mount
-from loanword.extension.webui.service import Service
+from loanword.extension.webui.prompts.usable import READ_BY_HOSTS
 from loanword.extension.webui.settings import SETTINGS
-from loanword.extension.webui.usable import READ_BY_HOSTS
 
 JSON = {"Content-Type": "application/json"}
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ...embeddings.prompt_syntaxes import PROMPT_SYNTAXES
 from ...embeddings.prompts import fold
 from ...embeddings.text_encoders import BASE_MODELS
-from ..webui.opaque_ids import OpaqueIds
-from ..webui.previews import find_preview, read_preview
+from ..webui.api.opaque_ids import OpaqueIds
+from ..webui.catalogue.previews import find_preview, read_preview
 from .announcements import say_once
 from .choices import embeddings_by_label
 from .places import shown

@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .guard import Guard, InFront
+from .api.guard import Guard, InFront
 
 if TYPE_CHECKING:
+    from .api.guard import Request
+    from .api.service import Service
     from .asgi.answers import Answer
-    from .guard import Request
     from .hosts.host import Access, Host
-    from .service import Service
 
 
 def mount(app: Any, host: Host, service: Service | None = None) -> None:
@@ -29,7 +29,7 @@ def mount(app: Any, host: Host, service: Service | None = None) -> None:
     apis: list[Any] = []
 
     def first() -> Any:
-        return importlib.import_module(".api", __package__).serving(app, host, service)
+        return importlib.import_module(".api.serving", __package__).serving(app, host, service)
 
     async def answer(request: Request) -> Answer:
         if not apis:

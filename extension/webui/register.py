@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .callbacks import on
-from .generation import generation_script
 from .hosts.chooser import running_host
-from .infotext import name_once
-from .patches import Patches
-from .prompt_words import understand_comfyui
-from .registration import Registration
+from .prompts.generation import generation_script
+from .prompts.infotext import name_once
+from .prompts.patches import Patches
+from .prompts.prompt_words import understand_comfyui
+from .prompts.registration import Registration
 from .settings import ALL, add_settings
 
 if TYPE_CHECKING:

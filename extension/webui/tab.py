@@ -9,8 +9,8 @@ import html
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .guard import BASE
-from .page_token import page_token
+from .api.guard import BASE
+from .api.page_token import page_token
 
 if TYPE_CHECKING:
     from .hosts.host import Host

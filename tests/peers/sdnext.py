@@ -32,9 +32,9 @@ from loanword.converters.format import all_formats
 from loanword.embeddings.errors import CannotWrite
 from loanword.extension.webui.hosts.chooser import running_host
 from loanword.extension.webui.hosts.sdnext import SDNext
-from loanword.extension.webui.patches import Patches
-from loanword.extension.webui.prompt_words import understand_comfyui
-from loanword.extension.webui.registration import Registration
+from loanword.extension.webui.prompts.patches import Patches
+from loanword.extension.webui.prompts.prompt_words import understand_comfyui
+from loanword.extension.webui.prompts.registration import Registration
 from samples import some
 
 REAL = ("textual_inversion", "files_cache", "errorlimiter", "modeldata", "prompt_parser_diffusers")

@@ -29,13 +29,13 @@ SILENT = {
     "embeddings/library_store.py": "SQL",
     "embeddings/prompt_syntaxes.py": "the command line's",
     "extension/insight/model_folders.py": "the command line's",
-    "extension/webui/api_openapi.py": "describes the API, in English",
-    "extension/webui/api_routes.py": "describes the API, in English",
+    "extension/webui/api/openapi.py": "describes the API, in English",
+    "extension/webui/api/routes.py": "describes the API, in English",
     "extension/webui/asgi/fields.py": "refuses what the tab does not ask",
     "extension/webui/asgi/multipart.py": "refuses what the tab does not ask",
     "extension/webui/asgi/strict_json.py": "refuses what the tab does not ask",
     "extension/webui/register.py": "the console's",
-    "extension/webui/scanning.py": "the console's",
+    "extension/webui/catalogue/scanning.py": "the console's",
     "extension/webui/settings.py": "shown by the host, see of_the_settings",
 }
 """Files whose texts nobody reads in the tab, and why."""
@@ -95,7 +95,7 @@ def of_the_settings():
 def of_the_tables():
     """The titles that the server gives to keys, and that are words rather than names."""
     from loanword.embeddings.health import FINDINGS
-    from loanword.extension.webui.api_reading import SORT_TITLES
+    from loanword.extension.webui.api.reading import SORT_TITLES
 
     return {*SORT_TITLES.values(), *(each.title for each in FINDINGS.values())}
 

@@ -17,12 +17,12 @@ pytest.importorskip("uvicorn")
 import loanword
 from api_server import JSON, SomeHost, basic, read_answer, serving, serving_folder, webui_app
 from loanword.embeddings.embedding import Embedding
+from loanword.extension.webui.api.guard import BASE
+from loanword.extension.webui.api.page_token import page_token
 from loanword.extension.webui.asgi import bodies
 from loanword.extension.webui.asgi.gate import Gate
-from loanword.extension.webui.guard import BASE
 from loanword.extension.webui.hosts.host import Access
 from loanword.extension.webui.mounting import mount
-from loanword.extension.webui.page_token import page_token
 from samples import L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -17,7 +17,7 @@ from loanword.converters.containers.safetensors import save_safetensors
 from loanword.converters.finding import Found
 from loanword.converters.payload import Draft
 from loanword.embeddings.embedding import Embedding
-from loanword.extension.webui.jobs import Job
+from loanword.extension.webui.actions.jobs import Job
 from samples import L1, PAIR, L, lora_tensors, some
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

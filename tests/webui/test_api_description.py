@@ -11,8 +11,8 @@ pytest.importorskip("uvicorn")
 
 from api_server import serving_folder
 from loanword.embeddings.embedding import Embedding
-from loanword.extension.webui.api_routes import ROUTES
-from loanword.extension.webui.guard import BASE
+from loanword.extension.webui.api.guard import BASE
+from loanword.extension.webui.api.routes import ROUTES
 from samples import L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

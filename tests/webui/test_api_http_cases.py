@@ -18,8 +18,8 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from api_server import SomeHost, read_answer, serving
+from loanword.extension.webui.api.guard import BASE
 from loanword.extension.webui.asgi import bodies
-from loanword.extension.webui.guard import BASE
 
 GENERATOR = os.environ.get("LOANWORD_HOSTILE")
 pytestmark = [

@@ -12,9 +12,9 @@ pytest.importorskip("uvicorn")
 
 from api_server import serving_folder
 from loanword.embeddings.embedding import Embedding
-from loanword.extension.webui import sidecar_texts
+from loanword.extension.webui.catalogue import sidecar_texts
+from loanword.extension.webui.catalogue.sidecars import OWN_KEY
 from loanword.extension.webui.settings import READ_ONLY
-from loanword.extension.webui.sidecars import OWN_KEY
 from samples import L1, L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

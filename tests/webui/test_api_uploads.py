@@ -13,8 +13,8 @@ pytest.importorskip("uvicorn")
 
 from api_server import serving_folder
 from loanword.embeddings.embedding import Embedding
-from loanword.extension.webui import uploads
-from loanword.extension.webui.uploads import Uploads
+from loanword.extension.webui.actions import kept_uploads as uploads
+from loanword.extension.webui.actions.kept_uploads import Uploads
 from samples import L1, L
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

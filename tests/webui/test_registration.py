@@ -11,13 +11,14 @@ from pathlib import Path
 import loanword
 import numpy as np
 import pytest
-from loanword.extension.webui import infotext, prompt_words, register, settings
+from loanword.extension.webui import register, settings
 from loanword.extension.webui.hosts.a1111 import A1111
 from loanword.extension.webui.hosts.databases import A1111_DATABASE, FORGE_ENGINE, DatabaseKind
 from loanword.extension.webui.hosts.forge import Forge, ForgeNeo
-from loanword.extension.webui.patches import Patches
-from loanword.extension.webui.registration import Registration
-from loanword.extension.webui.usable import left_to_host
+from loanword.extension.webui.prompts import infotext, prompt_words
+from loanword.extension.webui.prompts.patches import Patches
+from loanword.extension.webui.prompts.registration import Registration
+from loanword.extension.webui.prompts.usable import left_to_host
 from samples import WRITABLE, some
 from webui.in_process import webui_modules
 

@@ -10,7 +10,7 @@ import loanword
 import numpy as np
 import pytest
 from loanword.extension.webui.hosts.sdnext import SDNext
-from loanword.extension.webui.registration import Registration
+from loanword.extension.webui.prompts.registration import Registration
 from samples import some
 
 torch = pytest.importorskip("torch")

@@ -13,8 +13,8 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..prompts.usable import CONTAINERS_OF_HOSTS, READ_BY_HOSTS
 from ..settings import PREFIX, SETTINGS, listed
-from ..usable import CONTAINERS_OF_HOSTS, READ_BY_HOSTS
 from .databases import A1111_DATABASE, forget_times
 from .host import Access
 from .prompt_lengths import shown_length

@@ -1,0 +1,1 @@
+"""Making embeddings work in the host's prompts: registering, the words for them, the infotext."""
