@@ -2,9 +2,10 @@
 
     python tests/peers/comfyui.py CHECKOUT [--python INTERPRETER] [--only use|hostile] [--screenshots FOLDER]
 
-INTERPRETER has what ComfyUI's requirements.txt names. The editor is driven with playwright and /usr/bin/chromium where
-playwright is installed here. LOANWORD_HOSTILE may name a generator of files that attack readers, which needs torch and
-Pillow here.
+CHECKOUT may be an old one, from before ComfyUI's V3 API (0.3.47 and earlier), to see the nodes' older form. INTERPRETER
+has what ComfyUI's requirements.txt names; PYTHONPATH may name the front end of an old one. The editor is driven with
+playwright and /usr/bin/chromium where playwright is installed here. LOANWORD_HOSTILE may name a generator of files that
+attack readers, which needs torch and Pillow here.
 """
 
 import argparse
@@ -54,9 +55,11 @@ def made(name, count, *encoders):
 def lists(comfy):
     """Nodes, help pages, the editor's script, templates, embeddings."""
     known = comfy.get("/object_info")
-    yield check(
-        "every node is listed", all(known.get(node.key, {}).get("display_name") == node.title for node in NODES)
-    )
+    way = "the V3 API" if comfy.modern else "the older mapping"
+    missing = [node.key for node in NODES if known.get(node.key, {}).get("display_name") != node.title]
+    yield check(f"every node is listed, by {way}", not missing, missing)
+    told = [(node.key, each.key) for node in NODES for each in node.inputs if not tooltip(known, node, each)]
+    yield check("every input has its tooltip", not told, told)
     extension = "/extensions/loanword"
     pages = [comfy.get(f"{extension}/docs/{node.key}.md").decode() for node in NODES]
     yield check("every node has a help page", all(page.startswith("# ") for page in pages))
@@ -69,6 +72,13 @@ def lists(comfy):
         names = comfy.get(path)
         wanted = {"my cat", "porsche911_ti", "sub/neon", "two", "cat", "dog", "picture", "pti"}
         yield check(f"{path} lists what loanword reads", wanted == set(names) and len(names) == len(wanted), names)
+
+
+def tooltip(known, node, given):
+    """What ComfyUI tells the editor of an input."""
+    inputs = known[node.key]["input"]
+    _, options = {**inputs["required"], **inputs.get("optional", {})}[given.key]
+    return options["tooltip"] == given.tooltip
 
 
 def runs(comfy):

@@ -15,10 +15,14 @@ PATIENCE = 180
 
 
 class Comfy:
-    """A running ComfyUI with folders of its own; `prepare` gets them before it starts."""
+    """A running ComfyUI with folders of its own; `prepare` gets them before it starts.
+
+    `modern`: whether it has the V3 API for nodes, which came with 0.3.48; before, nodes are a mapping.
+    """
 
     def __init__(self, checkout, interpreter, port, base, prepare=lambda _: None):
         self.base, self.port = Path(base), port
+        self.modern = Path(checkout, "comfy_api/latest/_io.py").is_file()
         for folder in ("custom_nodes", "models/embeddings/sub", "models/checkpoints", "models/loras", "output"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
         (self.base / "custom_nodes/loanword").symlink_to(ROOT)
