@@ -40,6 +40,8 @@ from PIL import Image
 from webui_running import STARTS, command, data_folder, environment, server
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
+OVERTAKEN = "Cannot add middleware after an application has started"
+"""What hosts that share AUTOMATIC1111's start fail with when a request comes between their server and their API."""
 FASTER = 10
 """How many times as fast as the host's own reader a first scan has to be."""
 
@@ -169,6 +171,8 @@ def in_the_page(options, ask, data):
 
     folders = data / STARTS[options.host].embeddings, data / "converted"
     webui_page.use(ask.url, options.host, folders, options.pictures or data / "pictures", reloaded)
+    if OVERTAKEN in (data / "server.log").read_text(encoding="utf-8", errors="replace"):
+        print("the WebUI lost its API in its own start: its page asked it for something just then")
 
 
 SCANNED = (("a1111", "torch-zip"), ("kohya", "safetensors"), ("diffusers", "torch-zip"), ("a1111", "torch-legacy"))
