@@ -135,6 +135,15 @@ def test_sdxl_gets_both_encoders(tmp_path):
 
 
 @pytest.mark.usefixtures("registration")
+def test_a_name_that_a_page_of_the_host_would_run_is_kept_from_it(database, folder):
+    loanword.write(embedding("<img src=x onerror=alert(1)>"), folder / "harmless.pt", format="a1111")
+    both = [embedding("<cat>", seed=1), embedding('" onmouseover="alert(1)', seed=2)]
+    loanword.write(both, folder / "both.bin", format="diffusers")
+    database.load_textual_inversion_embeddings(force_reload=True)
+    assert {*database.word_embeddings} == {"harmless", "<cat>"}
+
+
+@pytest.mark.usefixtures("registration")
 def test_a_path_that_a_page_of_the_host_would_run_is_kept_from_it(database, folder):
     (folder / "<svg").mkdir(parents=True)
     names = {"<img src=x onerror=alert(1)>": False, "<svg/onload=alert(1)>": False, "<cat>": True, "a=b": True}

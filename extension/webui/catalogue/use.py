@@ -27,15 +27,23 @@ def use_of(file: IndexedFile, embedding: IndexedEmbedding | None, host: Host, lo
     if embedding is None:
         what, _, advice = shortened(one_line(file.message)).rpartition("; ")
         return Use(None, _sentence(what or advice), _sentence(advice) if what else None)
-    if not can_be_shown(file.path):
-        why = f"The name of its file is HTML, which the pages of {host.title} would run."
-        return Use(None, why, "Rename the file.")
-    return _never(embedding, host) or _not_now(embedding, loaded) or _by_someone(file, embedding, host, loaded)
+    never = _dangerous(file, embedding, host) or _never(embedding, host)
+    return never or _not_now(embedding, loaded) or _by_someone(file, embedding, host, loaded)
 
 
 def fits(embedding: IndexedEmbedding, host: Host, loaded: str | None) -> bool:
     """Whether an embedding works with a base model."""
     return loaded is not None and (_never(embedding, host) or _not_now(embedding, loaded)) is None
+
+
+def _dangerous(file: IndexedFile, embedding: IndexedEmbedding, host: Host) -> Use | None:
+    """Why the host is not told of it, though it could use it."""
+    if not can_be_shown(file.path):
+        why = f"The name of its file is HTML, which the pages of {host.title} would run."
+        return Use(None, why, "Rename the file.")
+    if len(file.embeddings) > 1 and not can_be_shown(embedding.name):
+        return Use(None, f"Its name is HTML, which the pages of {host.title} would run.", "Give it another name.")
+    return None
 
 
 def _never(embedding: IndexedEmbedding, host: Host) -> Use | None:

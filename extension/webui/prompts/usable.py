@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 NAMED_BY_FILE = frozenset((".pt", ".bin", ".safetensors"))
 """Suffixes of the files that WebUIs call by their stems, whatever is in them."""
-_ACTIVE = re.compile("<.*=", re.DOTALL)
-"""A tag with an attribute."""
+_ACTIVE = re.compile('[<"].*=', re.DOTALL)
+"""A tag with an attribute, or an attribute behind the end of another."""
 _PICTURES = frozenset((".png", ".webp", ".avif", ".jxl"))
 READ_BY_HOSTS = {
     "a1111": ("sd1", "sd2"),
@@ -67,16 +67,17 @@ def named(found: Sequence[Embedding], file_name: str) -> list[Named]:
 
 
 def can_be_said(name: str) -> bool:
-    """Whether a prompt can hold a name."""
-    return len(name) <= LONGEST_NAME and name.isprintable() and bool(name.strip())
+    """Whether a prompt can hold a name, and a host's page show it."""
+    return len(name) <= LONGEST_NAME and name.isprintable() and bool(name.strip()) and can_be_shown(name)
 
 
-def can_be_shown(path: str) -> bool:
-    """Whether a host's pages can show a path: they put it into themselves as HTML, with scripts that may be in it.
+def can_be_shown(text: str) -> bool:
+    """Whether a host's pages can show a path or a name: they take it for HTML, and run scripts that are in it.
 
-    Source: A1111 1.10.1 and Forge `modules/ui_extra_networks.py`, `create_item_html`, `search_terms`.
+    Source: A1111 1.10.1 and Forge `modules/ui_extra_networks.py`, `search_terms` in `create_item_html`, `data_path` and
+    `action_list_item_label` in `create_tree_file_item_html`.
     """
-    return _ACTIVE.search(path) is None
+    return _ACTIVE.search(text) is None
 
 
 def _named(found: Sequence[Embedding], file_name: str) -> list[Named]:
