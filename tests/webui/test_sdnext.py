@@ -101,7 +101,11 @@ def test_several_embeddings_in_a_file_and_pictures_are_opened_and_previews_are_n
     loanword.write(both, folder / "both.bin", format="diffusers")
     loanword.write(loanword.Embedding("seen", {"clip_l": some(2)}), folder / "seen.png")
     (folder / "both.preview.png").write_bytes((folder / "seen.png").read_bytes())
-    assert set(loaded(database)) == {"<a>", "<b>", "seen"}
+    assert {name: each.basename for name, each in loaded(database).items()} == {
+        "<a>": "<a>.bin",
+        "<b>": "<b>.bin",
+        "seen": "seen.png",
+    }
 
 
 def test_files_that_hold_none_are_left_out_and_nothing_of_them_runs(database, shared, tmp_path):

@@ -73,7 +73,8 @@ def _made(module: Any, each: Named, path: str) -> Any:
     """The host's own object: a tensor for each text encoder, a token for each vector."""
     made = module.Embedding(_tensors(module, each.embedding), each.name, None, each.embedding.provenance.step)
     made.filename = path
-    made.basename = _below(module.shared.opts.embeddings_dir, path)
+    folder = os.path.dirname(_below(module.shared.opts.embeddings_dir, path))
+    made.basename = os.path.join(folder, each.name + os.path.splitext(path)[1])  # what the host's card is called
     made.tokens = [each.name if not number else f"{each.name}_{number}" for number in range(each.embedding.tokens)]
     made.sd_checkpoint = each.embedding.provenance.checkpoint_hash
     made.sd_checkpoint_name = each.embedding.provenance.checkpoint_name
