@@ -99,3 +99,14 @@ def test_the_fields_of_requests_are_those_that_are_described(client):
             assert answer.status == 422
             fields = schemas[route.asks.__name__]["properties"]
             assert all(name in answer.json["error"]["message"] for name in fields)
+
+
+def test_what_a_parameter_may_be_is_described_and_nothing_else_is_taken(client):
+    asked = client.get("/openapi.json").json["paths"][f"{BASE}/embeddings"]["get"]["parameters"]
+    limits = {each["name"]: each["schema"] for each in asked if {"enum", "maximum"} & set(each["schema"])}
+    assert set(limits) == {"sort", "order", "limit"}
+    for name, schema in limits.items():
+        allowed = schema.get("enum") or [schema["minimum"], schema["maximum"]]
+        refused = ["", "other"] if "enum" in schema else [schema["minimum"] - 1, schema["maximum"] + 1]
+        assert {client.get(f"/embeddings?{name}={value}").status for value in allowed} == {200}
+        assert {client.get(f"/embeddings?{name}={value}").status for value in refused} == {422}

@@ -65,10 +65,15 @@ def _of_dataclass(kind: type, schemas: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": inspect.getdoc(kind),
-        "properties": {name: schema_of(hint, schemas) for name, hint in hints_of(kind).items()},
+        "properties": _of_fields(kind, schemas),
         "required": [each.name for each in fields if _is_needed(each)],
         "additionalProperties": False,
     }
+
+
+def _of_fields(kind: Any, schemas: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    hints = hints_of(kind)
+    return {each.name: schema_of(hints[each.name], schemas) | dict(each.metadata) for each in dataclasses.fields(kind)}
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -105,8 +110,8 @@ def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     if route.method == "POST":
         return in_path
     return in_path + [
-        {"name": name, "in": "query", "required": False, "explode": False, "schema": schema_of(hint, schemas)}
-        for name, hint in hints_of(route.asks).items()
+        {"name": name, "in": "query", "required": False, "explode": False, "schema": schema}
+        for name, schema in _of_fields(route.asks, schemas).items()
     ]
 
 

@@ -24,6 +24,7 @@ from ..language import words_in
 from .answers import HostState, Session, Titled
 from .answers_inside import EncoderInside, Inside, NearWord, Neighbour, Picture
 from .answers_jobs import FileOutcome, JobState, Output
+from .requests import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from ....converters.batch import Outcome
@@ -43,7 +44,6 @@ SORT_TITLES = {
     "format": "Format",
     "norm": "Norm",
 }
-MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 def version() -> str:
@@ -105,8 +105,6 @@ def look_inside(service: Service, _: Empty, embedding: str) -> Inside:
 
 def draw(service: Service, query: PictureQuery, embedding: str, picture_key: str) -> Answer:
     """A picture of what is inside an embedding."""
-    if query.theme not in ("light", "dark") or query.form not in MEDIA_TYPES:
-        raise Refusal(422, "theme is light or dark, form svg or png")
     seen = inside(service.catalogue.embedding(embedding), service.host.token_tables(), words=0)
     try:
         words = words_in(service.host.language())

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ....embeddings.library_query import SORTS
+from ..asgi.fields import between, one_of
+
+MOST_ITEMS = 500
+"""On a page of the list."""
+MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+"""Of a picture, by its form."""
+
 
 @dataclass(frozen=True)
 class Empty:
@@ -22,18 +30,18 @@ class ListQuery:
     folder: list[str] = field(default_factory=list[str])
     health: list[str] = field(default_factory=list[str])
     kind: list[str] = field(default_factory=list[str])
-    sort: str = "name"
-    order: str = "asc"
+    sort: str = one_of("name", SORTS)
+    order: str = one_of("asc", ("asc", "desc"))
     offset: int = 0
-    limit: int = 60
+    limit: int = between(60, 1, MOST_ITEMS)
 
 
 @dataclass(frozen=True)
 class PictureQuery:
     """For which kind of page a picture is."""
 
-    theme: str = "light"
-    form: str = "svg"
+    theme: str = one_of("light", ("light", "dark"))
+    form: str = one_of("svg", MEDIA_TYPES)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,21 @@ from ....embeddings.errors import one_line, shortened
 from .refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Fields = TypeVar("Fields")
 MOST_PARAMETERS = 32
 _INTEGER = re.compile(r"[0-9]{1,9}")
+
+
+def one_of(default: str, choices: Iterable[str]) -> Any:
+    """A field of a dataclass that is one of `choices`."""
+    return dataclasses.field(default=default, metadata={"enum": [*choices]})
+
+
+def between(default: int, least: int, most: int) -> Any:
+    """A field of a dataclass that is a number from `least` to `most`."""
+    return dataclasses.field(default=default, metadata={"minimum": least, "maximum": most})
 
 
 def from_json(kind: type[Fields], body: Mapping[str, Any]) -> Fields:
@@ -70,7 +80,18 @@ def _made(kind: type[Fields], values: dict[str, Any]) -> Fields:
     }
     if missing := sorted(needed - values.keys()):
         raise Refusal(422, f"{missing[0]} is missing")
-    return kind(**values)
+    made = kind(**values)
+    for each in dataclasses.fields(cast("Any", kind)):
+        _check_limits(each.name, getattr(made, each.name), each.metadata)
+    return made
+
+
+def _check_limits(name: str, value: Any, limits: Mapping[str, Any]) -> None:
+    """Raise Refusal for what `one_of` and `between` do not allow."""
+    if "enum" in limits and value not in limits["enum"]:
+        raise Refusal(422, f"{name} is one of {', '.join(limits['enum'])}")
+    if "maximum" in limits and not limits["minimum"] <= value <= limits["maximum"]:
+        raise Refusal(422, f"{name} is {limits['minimum']} to {limits['maximum']}")
 
 
 def _check_known(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ....converters.batch import Found
 from ....converters.files import read_all
-from ....embeddings.library_query import MOST_TWINS, SORTS, Query, Row
+from ....embeddings.library_query import MOST_TWINS, Query, Row
 from ..api.answers import Details, Item, Listing
 from ..asgi.refusal import Refusal
 from .folders import Folders
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..api.requests import ListQuery
     from ..hosts.host import Host
 
-MOST_ITEMS = 500
 MOST_CONVERTED = 1_000_000
 CURRENT = "current"
 LONGEST_METADATA, MOST_METADATA = 4000, 200
@@ -57,8 +56,6 @@ class Catalogue:
 
     def query_of(self, query: ListQuery, around: Surroundings) -> Query:
         """What the library is asked; raises Refusal where something of it is not known."""
-        if query.sort not in SORTS or query.order not in ("asc", "desc") or not 1 <= query.limit <= MOST_ITEMS:
-            raise Refusal(422, f"sort is one of {', '.join(SORTS)}, order asc or desc, limit 1 to {MOST_ITEMS}")
         current = [around.loaded] if around.loaded else []
         base_models = [key for each in query.base_model for key in (current if each == CURRENT else [each])]
         return Query(
