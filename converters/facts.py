@@ -7,7 +7,7 @@ and loanword's own (`loanword.*`, see metadata.py), wherever a container keeps t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..embeddings.names import safe_filename
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 IMPLEMENTATION = "loanword"
 """`modelspec.implementation` of files whose ModelSpec keys are loanword's own."""
 MODEL_SPEC_KEYS = ("sai_model_spec", "architecture", "implementation", "title", "trigger_phrase", "hash_sha256")
+LONGEST_NAME = 1000
+"""Characters; what is longer is no name that a prompt has room for."""
 _NAMES = ("name", "modelspec.title", "modelspec.trigger_phrase")
 _FACTS = frozenset(
     {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}
@@ -28,7 +30,7 @@ _GENERATED = _FACTS | {f"modelspec.{key}" for key in MODEL_SPEC_KEYS}
 def stored_names(known: Mapping[str, Any], stored_name: object, aliases: tuple[str, ...]) -> tuple[str, ...]:
     """The names that a file carries, the one it calls itself by first, each once."""
     names = (known.get("loanword.name"), stored_name, *_listed(known), *map(known.get, _NAMES), *aliases)
-    return tuple(dict.fromkeys([name for name in names if name and isinstance(name, str) and name != "*"]))
+    return tuple(dict.fromkeys([name for name in names if _is_name(name) and name != "*"]))
 
 
 def trigger_of(stem: str, names: tuple[str, ...]) -> str:
@@ -52,6 +54,10 @@ def provenance_fields(known: Mapping[str, Any]) -> dict[str, Any]:
     if metadata:
         fields["metadata"] = metadata
     return fields
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME
 
 
 def _listed(known: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from ..embeddings.dtypes import DTYPES
 from ..embeddings.embedding import Embedding, Provenance, Vectors
 from ..embeddings.errors import MalformedEmbedding
 from ..embeddings.names import is_generic
-from .facts import provenance_fields, stored_names, trigger_of
+from .facts import LONGEST_NAME, provenance_fields, stored_names, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,6 +109,8 @@ class Payload:
         file's stem, as in every WebUI, and `stored_name`, what the file calls itself, an alias. `facts` are the fields
         beside the vectors (step, sd_checkpoint, sd_checkpoint_name, others), in the file's own names.
         """
+        if name and len(name) > LONGEST_NAME and not self.name:
+            raise MalformedEmbedding(f"is called by {len(name):,} characters; read it with a name: read(path, name=…)")
         known = {**self.metadata, **facts} if self.metadata else facts
         names = stored_names(known, stored_name, aliases) if known or stored_name or aliases else ()
         origin = Provenance(
