@@ -21,6 +21,7 @@ from ..targets import target_named
 from ..writing import CONCEPT_FOLDER, Form, names_file
 from .crew import Crew
 from .dispatch import carry_out
+from .flushing import Flushing
 from .intake import chunks, held, kept_apart, named
 from .journal import NAME, Journal
 from .report import Totals, check_report, told, write_report
@@ -100,12 +101,14 @@ def _run(
     elif not is_url(order.destination):
         journal.forget_unless(_is_whole)
     order = replace(order, fresh=journal.fresh)
-    with crew:
+    with crew, Flushing() as flushing:
         waiting = chunks(journal, order.destination, sources)
         at_once = _CHUNKS_A_WORKER * max(1, crew.jobs)
         work = functools.partial(convert_chunk, order)
         for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
             journal.record([taken.number for taken in chunk], results)
+            if not is_url(order.destination):
+                flushing.count(len(results))
             if progress is not None:
                 progress(journal.recorded, journal.taken)
     settle(journal, order)

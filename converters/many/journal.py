@@ -1,9 +1,9 @@
 """What is known of a run so far, in a SQLite file: enough to go on after a crash, and to settle who gets which place.
 
 It holds what the destination held before, every source that was taken up, and what workers said came of it. What was
-written is brought to the disk only at the end, all at once; until then a power failure may lose files that the journal
-has, so a run that goes on first looks which of them are there. One process has the journal open at a time. It is
-removed when the run is finished.
+written is brought to the disk now and then, and all of it only at the end; until then a power failure may lose files
+that the journal has, so a run that goes on first looks which of them are there. One process has the journal open at a
+time. It is removed when the run is finished.
 
 Text that is no Unicode (file names may be any bytes) is kept as bytes.
 """
