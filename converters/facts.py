@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 IMPLEMENTATION = "loanword"
 """`modelspec.implementation` of files whose ModelSpec keys are loanword's own."""
 MODEL_SPEC_KEYS = ("sai_model_spec", "architecture", "implementation", "title", "trigger_phrase", "hash_sha256")
-LONGEST_NAME = 1000
-"""Characters; what is longer is no name that a prompt has room for."""
+LONGEST_NAME = 1_000_000
+"""Characters; what is longer is a text that happens to stand where a name does."""
 _NAMES = ("name", "modelspec.title", "modelspec.trigger_phrase")
 _FACTS = frozenset(
     {"step", "sd_checkpoint", "sd_checkpoint_name", "name", "format"}

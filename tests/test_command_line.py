@@ -10,6 +10,7 @@ from pathlib import Path
 
 import loanword
 import pytest
+import samples
 from click.testing import CliRunner
 from loanword.__main__ import main
 
@@ -55,6 +56,15 @@ def test_inspect_says_what_a_file_holds():
     heading, row = result.stdout.splitlines()
     assert heading.split() == ["file", "embedding", "base", "model", "vectors", "what", "it", "is"]
     assert re.split(r"  +", row)[:4] == ["in/style.pt", "style", "Stable Diffusion 1.x", "clip_l 2 x 768 float32"]
+
+
+def test_a_name_that_fills_pages_is_shown_in_part_and_told_whole():
+    name = "n" * 5000
+    loanword.write(loanword.Embedding(name, {"clip_l": samples.L}), "long.bin", format="diffusers")
+    assert all(len(line) < 400 for line in loan("inspect", "long.bin").stdout.splitlines())
+    assert all(len(line) < 400 for line in loan("look", "long.bin").stdout.splitlines())
+    (told,) = json.loads(loan("inspect", "long.bin", "--json").stdout)
+    assert told["embeddings"][0]["name"] == name
 
 
 def test_inspect_json_tells_everything():

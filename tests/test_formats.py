@@ -311,11 +311,11 @@ def test_an_embedding_may_be_called_what_a_format_uses_as_its_mark():
 
 
 @pytest.mark.parametrize("key", ["a1111", "diffusers"])
-def test_a_name_that_no_prompt_has_room_for_is_none(key):
-    whole = Embedding("n" * 1001, {"clip_l": samples.L})
+def test_a_text_as_long_as_a_book_is_no_name(key):
+    whole = Embedding("n" * 1_000_001, {"clip_l": samples.L})
     (file,) = render(whole, format=key)
     if key == "diffusers":  # which has no other name
-        with pytest.raises(MalformedEmbedding, match="is called by 1,001 characters; read it with a name"):
+        with pytest.raises(MalformedEmbedding, match="is called by 1,000,001 characters; read it with a name"):
             read_bytes(file.content, "style.bin")
         assert read_bytes(file.content, "style.bin", name="style")[0].vectors == whole.vectors
     else:

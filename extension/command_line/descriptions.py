@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...embeddings.errors import shortened
 from ...embeddings.text_encoders import BASE_MODELS
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ...embeddings.embedding import Embedding, Vectors
 
 HEADINGS = ("file", "embedding", "base model", "vectors", "what it is")
+LONGEST_NAME = 120
+"""Characters of a name in a table; JSON has it whole."""
 _KINDS = {"vectors": "", "output_vectors": "output ", "layer_vectors": "layer "}
 
 
@@ -20,8 +23,9 @@ def rows_of(path: str, identity: Identity) -> list[tuple[str, ...]]:
     """A row for each embedding of a file, or one that says what the file is instead."""
     if not identity.embeddings:
         return [(path, "-", "-", "-", f"{identity.kind}: {_without_path(identity)}")]
+    what = f"{identity.message} ({identity.container})"
     return [
-        (path, each.name, _base_model(each), _vectors(each), f"{identity.message} ({identity.container})")
+        (path, shortened(each.name, LONGEST_NAME), _base_model(each), _vectors(each), what)
         for each in identity.embeddings
     ]
 

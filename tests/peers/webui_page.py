@@ -36,10 +36,13 @@ class Names:
     reload: str = "Reload UI"
     settings: str | None = None
     """The tab where that is; None where it is in the foot of the page."""
+    relist: str | None = None
+    """What has to be clicked for the cards of a model that was loaded after the page was made."""
 
 
+_RELIST = "#txt2img_extra_refresh"
 NAMES = {
-    "sdnext": Names("Text", "Embedding", "#txt2img_embedding_cards .card", "Restart server", "System"),
+    "sdnext": Names("Text", "Embedding", "#txt2img_embedding_cards .card", "Restart server", "System", _RELIST),
 }
 
 
@@ -155,6 +158,8 @@ def convert(page, embeddings, folder):
 def cards(page, names):
     show_tab(page, names.prompts)
     page.locator("#txt2img_extra_tabs").get_by_text(names.cards, exact=True).first.dispatch_event("click")
+    if names.relist is not None:
+        page.locator(names.relist).dispatch_event("click")
     for name in SEVERAL:
         card = page.locator(f"{names.card}[data-name='{name}']")
         card.wait_for(state="attached")

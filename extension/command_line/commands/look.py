@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ....embeddings.errors import one_line
+from ....embeddings.errors import one_line, shortened
 from ..output import say
 from . import options
 
@@ -33,13 +33,14 @@ def look(
     from ....converters.files import read_all
     from ...insight.sentences import sentences
     from .. import looking
+    from ..descriptions import LONGEST_NAME
 
     seen = [looking.seen(embedding, model, folders) for embedding in read_all(path)]
     if as_json:
         click.echo(json.dumps([looking.as_values(each) for each in seen], indent=2))
     else:
         for each in seen:
-            say(f"{each.name}:")
+            say(f"{shortened(each.name, LONGEST_NAME)}:")
             for sentence in sentences(each):
                 say(f"  {sentence}")
     if pictures is not None:
