@@ -90,7 +90,9 @@ def watch(stop: threading.Event, peak: list[float]) -> None:
 
 
 def run(sources: list[str], jobs: int, folder: Path, out: str | None = None, **environment: str) -> Run:
-    """A run in a process of its own, into an empty folder."""
+    """A run in a process of its own, into an empty folder; what was written before is on the disk when it begins."""
+    if hasattr(os, "sync"):
+        os.sync()
     place = out or tempfile.mkdtemp(dir=folder)
     command = [sys.executable, __file__, "--run", *sources, "--out", place, "--jobs", str(jobs)]
     command += ["--report", str(folder / "report.jsonl")]
