@@ -40,7 +40,8 @@ class Part:
     """
 
     key: str
-    title: str
+    encoder: str
+    """The title of the text encoder."""
     space: str
     """One of input, output, layer."""
     labels: tuple[str, ...]
@@ -53,6 +54,11 @@ class Part:
     """Why `words` is None."""
     usual_norms: tuple[float, float, float] | None
     """The norms below which 5, 50 and 95 in 100 words of the vocabulary are."""
+
+    @property
+    def title(self) -> str:
+        """What its vectors are called."""
+        return TITLES[self.space].format(self.encoder)
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def _part(rows: _Rows, tables: Mapping[str, TokenTable], count: int) -> Part:
         words = tuple(tuple(Word(*each) for each in near) for near in table.nearest(rows.numbers, count))
     return Part(
         rows.key,
-        TITLES[rows.space].format(TEXT_ENCODERS[rows.encoder].title),
+        TEXT_ENCODERS[rows.encoder].title,
         rows.space,
         rows.labels,
         norms_of(rows.numbers),

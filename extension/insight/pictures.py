@@ -90,9 +90,7 @@ def _kinds(part: Part) -> Iterator[tuple[str, str]]:
 
 def _title(part: Part, kind: str, theme: Theme) -> str:
     """What a picture shows, as it is written above it."""
-    spelled = TITLES[part.space]
-    encoder = part.title.removesuffix(spelled.removeprefix("{}"))
-    return f"{theme.said(spelled).format(theme.said(encoder))}: {theme.said(_WHAT[kind])}"
+    return f"{theme.said(TITLES[part.space]).format(theme.said(part.encoder))}: {theme.said(_WHAT[kind])}"
 
 
 _DRAW: dict[str, Draw] = {"similarity": draw_heat_map, "norms": draw_norms}
