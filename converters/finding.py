@@ -6,8 +6,7 @@ import glob
 import os
 import sys
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import remote
 from .container import known_suffixes
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A file to work on. `below` is its folder, seen from the folder or pattern that led to it."""
 
     path: str

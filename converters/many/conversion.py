@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..batch import Outcome
-    from .parcels import Result, Taken
+    from .parcels import Made, Taken
 
 _CHUNKS_A_WORKER = 2
 """Under way at a time: one in work, one waiting."""
@@ -80,8 +80,8 @@ def convert_many(
     opened = Journal(place, _settings(order), resume=resume)
     finished = False
     try:
-        with opened.refusals():
-            _run(opened, order, given, Crew(executor, _jobs(jobs, order.destination)), progress)
+        with opened.refusals(), Crew(executor, _jobs(jobs, order.destination)) as crew:
+            _run(opened, order, given, crew, progress)
             totals = write_report(opened.rows(), report)
             if tell is not None:
                 for outcome in told(opened.rows()):
@@ -101,16 +101,19 @@ def _run(
     elif not is_url(order.destination):
         journal.forget_unless(_is_whole)
     order = replace(order, fresh=journal.fresh)
-    with crew, Flushing() as flushing:
+    with Flushing() as flushing:
         waiting = chunks(journal, order.destination, sources)
         at_once = _CHUNKS_A_WORKER * max(1, crew.jobs)
         work = functools.partial(convert_chunk, order)
-        for chunk, results in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
-            journal.record([taken.number for taken in chunk], results)
+        done = 0
+        for chunk, made in carry_out(work, waiting, crew, at_once=at_once, give_up=_given_up):
+            journal.record(made)
+            done += len(chunk)
             if not is_url(order.destination):
-                flushing.count(len(results))
+                flushing.count(len(made))
             if progress is not None:
-                progress(journal.recorded, journal.taken)
+                progress(done, journal.taken)
+    crew.dismiss()
     settle(journal, order)
     flush(place for place in journal.places() if os.path.exists(place))
 
@@ -164,7 +167,7 @@ def _journal_for(destination: str) -> str:
     return os.path.join(cache_folder(), "loanword", "journals", f"{digest}.sqlite")
 
 
-def _given_up(taken: Taken, error: Exception) -> Result:
+def _given_up(taken: Taken, error: Exception) -> Made:
     said = shortened(one_line(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"), 120)
     reason = f"cost every worker that read it its life ({said}); please report this file"
-    return refused(taken.found, "failed", "worker-lost", reason)
+    return refused(taken, "failed", "worker-lost", reason)

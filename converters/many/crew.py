@@ -60,6 +60,11 @@ class Crew:
         spawned = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self.jobs, mp_context=spawned, initializer=_settle_in)
 
+    def dismiss(self) -> None:
+        """Let the workers go while other things are done: there is no more work for them."""
+        if self._hired is None and self._executor is not None:
+            self._executor.shutdown(wait=False)
+
     def __enter__(self) -> Self:
         return self
 

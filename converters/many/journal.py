@@ -16,14 +16,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...embeddings.errors import CannotWrite
-from ..finding import Found
 from ..places import same_key
-from .parcels import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from .parcels import Result
+    from ..finding import Found
+    from .parcels import Made, Taken
 
 NAME = ".loanword-journal.sqlite"
 """In the destination; what begins with a dot is never taken for a source."""
@@ -32,23 +31,23 @@ _SCHEMA = """
 CREATE TABLE run (version INTEGER, settings TEXT, begun INTEGER);
 CREATE TABLE there (place PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE source (
-    id INTEGER PRIMARY KEY, position INTEGER, path UNIQUE, below, named INTEGER, size INTEGER,
-    state TEXT, code TEXT, reason TEXT
+    id INTEGER PRIMARY KEY, position INTEGER, path UNIQUE, below, named INTEGER, size INTEGER
 );
 CREATE TABLE made (
-    source INTEGER, part INTEGER, key, place, size INTEGER, fingerprint TEXT, facts TEXT, PRIMARY KEY (source, part)
+    source INTEGER, part INTEGER, state TEXT, code TEXT, reason TEXT, key, place, size INTEGER, fingerprint TEXT,
+    facts TEXT, PRIMARY KEY (source, part)
 ) WITHOUT ROWID;
-CREATE INDEX made_key ON made (key);
 """
-_VERSION = 1
-_TAKE = "INSERT OR IGNORE INTO source (position, path, below, named, size) VALUES (?, ?, ?, ?, ?)"
-_RECORD = "UPDATE source SET state = ?, code = ?, reason = ? WHERE id = ?"
-_MADE = "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?)"
+_VERSION = 2
+_TAKE = "INSERT OR IGNORE INTO source VALUES (?, ?, ?, ?, ?, ?)"
+_RECORD = "INSERT INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEY, _PLACE = 5, 6
+"""Which columns of `Made` hold the text of paths."""
 _CLAIMS = """
 CREATE TEMP TABLE claim AS
     SELECT made.source, made.part, made.place, first_value(source.id) OVER one AS owner
     FROM made JOIN source ON source.id = made.source
-    WHERE made.key IN (SELECT key FROM made WHERE key <> '' GROUP BY key HAVING count(DISTINCT source) > 1)
+    WHERE made.key IN (SELECT key FROM made WHERE key <> '' GROUP BY key HAVING min(source) <> max(source))
     WINDOW one AS (PARTITION BY made.key ORDER BY source.position, source.path)
 """
 _FIRST = """
@@ -62,9 +61,9 @@ CREATE TEMP TABLE first AS
 _RANKED = "CREATE TEMP TABLE ranked AS SELECT id FROM source ORDER BY position, path"
 """In their order, so that the rows, which are long, need not be sorted."""
 _ROWS = """
-SELECT source.path, source.named, source.state, source.code, source.reason, made.part, made.place, made.facts,
+SELECT source.path, source.named, made.state, made.code, made.reason, made.part, made.place, made.facts,
     lost.place, winner.path, first.path,
-    source.state = 'same' AND NOT EXISTS (
+    made.state = 'same' AND NOT EXISTS (
         SELECT 1 FROM made LEFT JOIN there ON there.place = made.key
         WHERE made.source = source.id AND there.place IS NULL)
 FROM ranked
@@ -101,8 +100,7 @@ class Row(NamedTuple):
 class Contested(NamedTuple):
     """A source of which another wants a place, too."""
 
-    number: int
-    found: Found
+    taken: Taken
     loses: bool
     """Whether another has a place that it wants, and so nothing of it is kept."""
 
@@ -113,7 +111,7 @@ class Journal:
     def __init__(self, path: str, settings: str, *, resume: bool) -> None:
         """Open the journal that an interrupted run left, or begin one; raises CannotWrite."""
         self.path = path
-        self.taken = self.recorded = 0
+        self.taken = 0
         try:
             os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
         except OSError as error:
@@ -162,8 +160,9 @@ class Journal:
             raise CannotWrite(
                 f"{self.path}: is of an interrupted conversion with other settings; finish that, or begin anew"
             )
-        self._database.execute("DELETE FROM made WHERE source IN (SELECT id FROM source WHERE state = 'failed')")
-        self._database.execute("DELETE FROM source WHERE state IS NULL OR state = 'failed'")
+        self._database.execute("DELETE FROM made WHERE state = 'failed'")
+        self._database.execute("DELETE FROM source WHERE id NOT IN (SELECT source FROM made)")
+        (self._last,) = self._database.execute("SELECT coalesce(max(id), 0) FROM source").fetchone()
         self._database.execute("COMMIT")
 
     def begin(self, places: Iterable[str]) -> None:
@@ -181,7 +180,7 @@ class Journal:
         lost = [
             (number,)
             for number, place, size in self._database.execute(
-                "SELECT source, place, made.size FROM made JOIN source ON id = source WHERE state = 'written'"
+                "SELECT source, place, size FROM made WHERE state = 'written'"
             )
             if not is_there(_told(place), size)
         ]
@@ -192,7 +191,7 @@ class Journal:
 
     def places(self) -> Iterator[str]:
         """Where something was written."""
-        rows = self._database.execute("SELECT place FROM made JOIN source ON id = source WHERE state = 'written'")
+        rows = self._database.execute("SELECT place FROM made WHERE state = 'written'")
         return (_told(place) for (place,) in rows)
 
     @property
@@ -206,31 +205,41 @@ class Journal:
 
     def take(self, sources: Iterable[tuple[int, Found]]) -> list[Taken]:
         """Those of the sources, each with its position, that were not taken up yet; from now on they are."""
-        taken: list[Taken] = []
+        numbered = enumerate(sources, start=self._last + 1)
+        listed = [(number, position, found) for number, (position, found) in numbered]
         self._begin()
-        for position, found in sources:
-            row = (position, _text(found.path), _text(found.below), found.named, found.size)
-            cursor = self._database.execute(_TAKE, row)
-            if cursor.rowcount:
-                taken.append(Taken(cursor.lastrowid or 0, found))
-        self.taken += len(taken)
-        return taken
-
-    def record(self, numbers: Iterable[int], results: Sequence[Result]) -> None:
-        """Write down what came of sources, for good."""
-        pairs = list(zip(numbers, results, strict=True))
-        self._begin()
-        self._database.executemany(_RECORD, ((*result[:3], number) for number, result in pairs))
-        self._database.executemany(
-            _MADE,
-            (
-                (number, part, _text(made.key), _text(made.place), *made[2:])
-                for number, result in pairs
-                for part, made in enumerate(result.made, start=1)
-            ),
+        inserted = self._database.executemany(
+            _TAKE,
+            [
+                (number, position, _text(found.path), _text(found.below), found.named, found.size)
+                for number, position, found in listed
+            ],
         )
+        if inserted.rowcount < len(listed):
+            after = self._database.execute("SELECT id FROM source WHERE id > ?", (self._last,))
+            new = {number for (number,) in after}
+            listed = [each for each in listed if each[0] in new]
+        self._last = listed[-1][0] if listed else self._last
+        self.taken += len(listed)
+        return [(number, found.path, found.below, found.named, found.size) for number, _, found in listed]
+
+    def record(self, made: Iterable[Made]) -> None:
+        """Write down what came of sources, for good."""
+        self._begin()
+        self._insert(made)
         self._database.execute("COMMIT")
-        self.recorded += len(pairs)
+
+    def correct(self, made: Sequence[Made]) -> None:
+        """Write down what came of a source after all."""
+        self._begin()
+        self._database.execute("DELETE FROM made WHERE source = ?", made[0][:1])
+        self._insert(made)
+        self._database.execute("COMMIT")
+
+    def _insert(self, made: Iterable[Made]) -> None:
+        self._database.executemany(
+            _RECORD, ((*each[:_KEY], _text(each[_KEY]), _text(each[_PLACE]), *each[_PLACE + 1 :]) for each in made)
+        )
 
     def _begin(self) -> None:
         if not self._database.in_transaction:
@@ -251,7 +260,7 @@ class Journal:
             " WHERE id IN (SELECT source FROM claim) ORDER BY loses DESC, position, path"
         )
         for number, path, below, named, size, loses in rows:
-            yield Contested(number, Found(_told(path), _told(below), bool(named), size=size), bool(loses))
+            yield Contested((number, _told(path), _told(below), bool(named), size), bool(loses))
 
     def rows(self) -> Iterator[Row]:
         """What came of every source, in order, a row for each file it became; `contested` has to be asked before."""

@@ -12,7 +12,7 @@ from ...embeddings.errors import LoanwordError
 from ..atomic import is_there, remove
 from ..places import joined
 from ..writing import plan
-from .parcels import Taken
+from .parcels import found_of
 from .work import convert_chunk, holds
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def settle(journal: Journal, order: Order) -> None:
     """Give every contested place its owner's file; those that get nothing come first."""
     for contested in journal.contested():
         if contested.loses:
-            _retract(journal, order, contested.found)
+            _retract(journal, order, found_of(contested.taken))
         else:
-            journal.record([contested.number], convert_chunk(order, [Taken(contested.number, contested.found)]))
+            journal.correct(convert_chunk(order, [contested.taken]))
 
 
 def _retract(journal: Journal, order: Order, loser: Found) -> None:

@@ -20,14 +20,14 @@ from ..places import is_url, joined, same_key
 from ..source import open_source
 from ..writing import keep_originals, plan, put
 from .facts import facts_of
-from .parcels import Made, Result
+from .parcels import found_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..finding import Found
     from ..writing import Form, Rendered
-    from .parcels import Taken
+    from .parcels import Made, Taken
 
 _REQUESTS_AT_ONCE = 16
 """Files behind URLs that a worker has in hand at a time: it waits for the network most of the time."""
@@ -49,30 +49,29 @@ class Order:
         return joined(self.destination, found.below, "")
 
 
-def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Result]:
+def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Made]:
     """Convert the files of a chunk."""
-    if is_url(order.destination) or any(is_url(taken.found.path) for taken in chunk):
+    if is_url(order.destination) or any(is_url(path) for _, path, *_ in chunk):
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
-            return list(threads.map(functools.partial(_converted, order), chunk))
-    return [_converted(order, taken) for taken in chunk]
+            every = threads.map(functools.partial(_converted, order), chunk)
+            return [made for each in every for made in each]
+    return [made for taken in chunk for made in _converted(order, taken)]
 
 
-def _converted(order: Order, taken: Taken) -> Result:
-    """Convert one file; what loanword refuses is a result, too."""
-    found = taken.found
+def _converted(order: Order, taken: Taken) -> list[Made]:
+    """Convert one file; what loanword refuses is told, too."""
+    found = found_of(taken)
     try:
         folder, files = plan(found.source(), order.folder_for(found), order.form, encoder=order.encoder)
         state = _put(files, folder, order)
-        return Result(
-            state, "", "", tuple(_made(found, part, file, folder) for part, file in enumerate(files, start=1))
-        )
+        return [_made(taken, part, state, file, folder) for part, file in enumerate(files, start=1)]
     except LoanwordError as error:
-        return refused(found, refusal(error, named=found.named), error.code, reason_of(error))
+        return [refused(taken, refusal(error, named=found.named), error.code, reason_of(error))]
 
 
-def refused(found: Found, state: str, code: str, reason: str) -> Result:
-    """What came of a source of which nothing was written."""
-    return Result(state, code, one_line(reason), (Made("", "", 0, "", facts_of(found)),))
+def refused(taken: Taken, state: str, code: str, reason: str) -> Made:
+    """What is told of a source of which nothing was written."""
+    return (taken[0], 1, state, code, one_line(reason), "", "", 0, "", facts_of(found_of(taken)))
 
 
 def _put(files: Sequence[Rendered], folder: str, order: Order) -> str:
@@ -109,9 +108,10 @@ def holds(place: str, content: bytes) -> bool:
         return False
 
 
-def _made(found: Found, part: int, file: Rendered, folder: str) -> Made:
+def _made(taken: Taken, part: int, state: str, file: Rendered, folder: str) -> Made:
     place, fingerprint = joined(folder, file.name), _fingerprint(file)
-    return Made(same_key(place), place, len(file.content), fingerprint, facts_of(found, part, file, place, fingerprint))
+    facts = facts_of(found_of(taken), part, file, place, fingerprint)
+    return (taken[0], part, state, "", "", same_key(place), place, len(file.content), fingerprint, facts)
 
 
 def _fingerprint(file: Rendered) -> str:

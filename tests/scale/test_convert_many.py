@@ -121,6 +121,20 @@ def test_settling_leaves_alone_what_was_there_before(collection):
     assert outcomes[os.path.join("in", "twins", "several.bin")] == "collision"
 
 
+def test_a_source_that_vanishes_before_places_are_settled_is_told_once(collection):
+    vanishing = Path("first/two.bin")
+    loanword.write([embedding("namesake", 5), embedding("zebra", 6)], vanishing, format="diffusers")
+
+    def vanish(done, _):
+        if done > 4:
+            vanishing.unlink(missing_ok=True)
+
+    loanword.convert_many([vanishing, collection / "twins"], "out", report="report.jsonl", jobs=0, progress=vanish)
+    assert [(row["outcome"], row["part"]) for row in rows("report.jsonl") if row["source"] == str(vanishing)] == [
+        ("failed", 1)
+    ]
+
+
 def test_a_second_run_finds_everything_identical(collection):
     _, files, _ = converted(collection, jobs=0)
     totals, again, report = converted(collection, jobs=2)
