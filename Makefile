@@ -73,7 +73,8 @@ lint: .venv/ready
 	$(py) -m ruff format --check
 	$(py) -m pyright --pythonpath $(py)
 
-bench: bench-converters bench-library bench-many bench-loader bench-webui_start
+# First many: where many files were deleted a moment ago, ext4 is slow to make new ones.
+bench: bench-many bench-converters bench-library bench-loader bench-webui_start
 
 bench-webui_start: .venv-gradio-3.41.2/ready .venv-gradio-4.40.0/ready
 	.venv-gradio-3.41.2/bin/python benchmarks/webui_start.py

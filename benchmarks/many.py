@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -187,7 +188,17 @@ def main() -> int:
         print(json.dumps(convert(arguments.run, arguments.out, arguments.jobs, arguments.report)))
         return 0
     with tempfile.TemporaryDirectory() as name:
+        spread(name)
         return measured(Path(name), arguments.files)
+
+
+def spread(folder: str) -> None:
+    """Have ext4 put each folder in there into another part of the disk.
+
+    In a part where many files were deleted it takes up to ten times as long to create one, for five minutes.
+    """
+    if shutil.which("chattr"):
+        subprocess.run(["chattr", "+T", folder], stderr=subprocess.DEVNULL, check=False)
 
 
 def measured(folder: Path, files: int) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import CannotWrite, LoanwordError, Unreadable, one_line, shortened
+from . import hub
 from .places import joined, scheme_of, taken_apart
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def write(url: str, content: bytes, *, overwrite: bool, looked: bool = False) ->
 def exists(url: str) -> bool:
     """Whether there is a file; raises Unreadable where that cannot be told."""
     store, path = _store(url)
-    return bool(_asked(url, lambda: store.exists(path)))
+    return bool(_asked(url, lambda: _exists(store, path)))
 
 
 def is_folder(url: str) -> bool:
@@ -183,6 +184,8 @@ def _beginning(store: Any, path: str) -> bytes:
 
     Without a range, some file systems ask for the size first, and all servers may send gigabytes.
     """
+    if store.protocol == "hf":
+        return hub.beginning(path, READ_AT_ONCE + 1)
     try:
         return store.cat_file(path, start=0, end=READ_AT_ONCE + 1)[: READ_AT_ONCE + 1]
     except OSError:
@@ -191,10 +194,14 @@ def _beginning(store: Any, path: str) -> bytes:
         raise
 
 
+def _exists(store: Any, path: str) -> bool:
+    return hub.exists(path) if store.protocol == "hf" else store.exists(path)
+
+
 def _write_anew(store: Any, path: str, content: bytes, *, looked: bool) -> None:
-    if not looked and store.exists(path):
+    if not looked and _exists(store, path):
         raise FileExistsError(path)
-    store.pipe_file(path, content, mode="create")
+    store.pipe_file(path, content, mode="overwrite" if store.protocol == "hf" else "create")
 
 
 def _write_and_rename(store: Any, path: str, content: bytes, *, overwrite: bool) -> None:
