@@ -82,7 +82,7 @@ def convert_many(
     try:
         with opened.refusals(), Crew(executor, _jobs(jobs, order.destination)) as crew:
             _run(opened, order, given, crew, progress)
-            totals = write_report(opened.rows(), report)
+            totals = write_report(opened.facts(), report)
             if tell is not None:
                 for outcome in told(opened.rows()):
                     tell(outcome)

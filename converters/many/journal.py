@@ -41,8 +41,6 @@ CREATE TABLE made (
 _VERSION = 2
 _TAKE = "INSERT OR IGNORE INTO source VALUES (?, ?, ?, ?, ?, ?)"
 _RECORD = "INSERT INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_KEY, _PLACE = 5, 6
-"""Which columns of `Made` hold the text of paths."""
 _CLAIMS = """
 CREATE TEMP TABLE claim AS
     SELECT made.source, made.part, made.place, first_value(source.id) OVER one AS owner
@@ -65,15 +63,18 @@ SELECT source.path, source.named, made.state, made.code, made.reason, made.part,
     lost.place, winner.path, first.path,
     made.state = 'same' AND NOT EXISTS (
         SELECT 1 FROM made LEFT JOIN there ON there.place = made.key
-        WHERE made.source = source.id AND there.place IS NULL)
+        WHERE made.source = ranked.id AND there.place IS NULL)
 FROM ranked
-CROSS JOIN source ON source.id = ranked.id
 CROSS JOIN made ON made.source = ranked.id
-LEFT JOIN lost ON lost.source = source.id
+LEFT JOIN lost ON lost.source = ranked.id
 LEFT JOIN source AS winner ON winner.id = lost.owner
-LEFT JOIN first ON first.source = made.source AND first.part = made.part AND first.number > 1
+LEFT JOIN first ON first.source = ranked.id AND first.part = made.part AND first.number > 1
+LEFT JOIN source ON source.id = {source}
 ORDER BY ranked.rowid, made.part
 """
+_EVERY = "ranked.id"
+_UNUSUAL = "CASE WHEN made.state <> 'written' OR lost.source OR first.source THEN ranked.id END"
+"""All but what was simply converted: of that, which is nearly everything, there is nothing to say but its facts."""
 
 
 class Row(NamedTuple):
@@ -237,9 +238,7 @@ class Journal:
         self._database.execute("COMMIT")
 
     def _insert(self, made: Iterable[Made]) -> None:
-        self._database.executemany(
-            _RECORD, ((*each[:_KEY], _text(each[_KEY]), _text(each[_PLACE]), *each[_PLACE + 1 :]) for each in made)
-        )
+        self._database.executemany(_RECORD, map(_storable, made))
 
     def _begin(self) -> None:
         if not self._database.in_transaction:
@@ -264,20 +263,20 @@ class Journal:
 
     def rows(self) -> Iterator[Row]:
         """What came of every source, in order, a row for each file it became; `contested` has to be asked before."""
+        return (Row._make(map(_told, row)) for row in self._ranked(_EVERY))
+
+    def facts(self) -> Iterator[tuple[int, str, Row | None]]:
+        """The same for the report: part and facts, and the row unless the file was simply converted."""
+        for row in self._ranked(_UNUSUAL):
+            yield row[5], row[7], None if row[0] is None else Row._make(map(_told, row))
+
+    def _ranked(self, source: str) -> sqlite3.Cursor:
         for table in ("first", "ranked"):
             self._database.execute(f"DROP TABLE IF EXISTS temp.{table}")
         self._database.execute(_RANKED)
         self._database.execute(_FIRST)
         self._database.execute("CREATE UNIQUE INDEX temp.first_made ON first (source, part)")
-        rows = self._database.execute(_ROWS)
-        return (Row._make(map(_told, row)) for row in rows) if self._has_bytes() else map(Row._make, rows)
-
-    def _has_bytes(self) -> bool:
-        """Whether any text was kept as bytes."""
-        odd = (
-            "SELECT 1 FROM source WHERE typeof(path) = 'blob' UNION ALL SELECT 1 FROM made WHERE typeof(place) = 'blob'"
-        )
-        return self._database.execute(f"{odd} LIMIT 1").fetchone() is not None
+        return self._database.execute(_ROWS.format(source=source))
 
     def close(self, *, finished: bool) -> None:
         """Close the journal, and remove it where the run is finished."""
@@ -289,6 +288,13 @@ class Journal:
         for ending in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 os.unlink(self.path + ending)
+
+
+def _storable(made: Made) -> tuple[Any, ...]:
+    *before, key, place, size, fingerprint, facts = made
+    if key.isascii() and place.isascii():
+        return made
+    return (*before, _text(key), _text(place), size, fingerprint, facts)
 
 
 def _text(value: str) -> str | bytes:

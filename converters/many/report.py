@@ -49,10 +49,10 @@ def check_report(report: str | os.PathLike[str]) -> None:
         raise CannotWrite(f"{path}: is no file, so the report cannot replace it; name another")
 
 
-def write_report(rows: Iterable[Row], report: str | os.PathLike[str] | None) -> Totals:
+def write_report(facts: Iterable[tuple[int, str, Row | None]], report: str | os.PathLike[str] | None) -> Totals:
     """Write the report, where one is wanted, and count."""
     counts = asdict(Totals())
-    lines = _lines(rows, counts)
+    lines = _lines(facts, counts)
     if report is None:
         for _ in lines:
             pass
@@ -80,17 +80,17 @@ def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
         yield block.encode()
 
 
-def _lines(rows: Iterable[Row], counts: dict[str, int]) -> Iterator[str]:
-    for row in rows:
-        outcome, code, reason = _outcome(row)
-        if row.part == 1:
+def _lines(rows: Iterable[tuple[int, str, Row | None]], counts: dict[str, int]) -> Iterator[str]:
+    for part, facts, row in rows:
+        outcome, code, reason = _outcome(row) if row is not None else ("converted", "", "")
+        if part == 1:
             counts[outcome] += 1
-        counts["duplicates"] += row.first is not None
-        if outcome == "converted" and row.first is None:
-            yield f"{_CONVERTED}{row.facts}\n"
+        if row is None:
+            yield f"{_CONVERTED}{facts}\n"
         else:
+            counts["duplicates"] += row.first is not None
             settled = {"outcome": outcome, "code": code, "reason": reason, "duplicate_of": shown(row.first or "")}
-            yield f"{json.dumps(settled, separators=(',', ':'))[:-1]},{row.facts}\n"
+            yield f"{json.dumps(settled, separators=(',', ':'))[:-1]},{facts}\n"
 
 
 def _outcome(row: Row) -> tuple[Literal["converted", "identical", "skipped", "failed"], str, str]:
