@@ -29,7 +29,7 @@ FEW = 10_000
 """What memory is compared with."""
 TIMED = 20_000
 """What throughput is measured with: enough for the start of the workers to matter little."""
-ROUNDS = 3
+ROUNDS = 5
 MOST_GROWTH, LEAST_SPEEDUP = 1.10, 1.7
 TEN_MILLION = 10_000_000
 

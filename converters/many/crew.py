@@ -26,6 +26,7 @@ class Crew:
         self._hired = executor
         self.jobs = jobs
         self._executor = executor
+        self._leaving: threading.Thread | None = None
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have `work` called by a worker; raises CannotWrite where the caller's executor does not work any more."""
@@ -63,7 +64,8 @@ class Crew:
     def dismiss(self) -> None:
         """Let the workers go while other things are done: there is no more work for them."""
         if self._hired is None and self._executor is not None:
-            self._executor.shutdown(wait=False)
+            self._leaving = threading.Thread(target=self._executor.shutdown)
+            self._leaving.start()
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +73,9 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._hired is None and self._executor is not None:
+        if self._leaving is not None:
+            self._leaving.join()
+        elif self._hired is None and self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
 

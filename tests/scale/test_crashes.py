@@ -232,3 +232,8 @@ def interrupted(collection, after=0):
 
     with pytest.raises(KeyboardInterrupt):
         loanword.convert_many(collection, "out", jobs=0, progress=interrupt)
+
+
+def test_no_worker_is_left_behind(collection):
+    loanword.convert_many(collection, "out", jobs=2)
+    assert [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())] == []
