@@ -54,6 +54,11 @@ def scheme_of(place: str) -> str:
     return found["scheme"].lower() if found else "file"
 
 
+def is_archive(place: str) -> bool:
+    """Whether a place lies in a zip archive."""
+    return scheme_of(place) == "zip"
+
+
 def same_key(place: str) -> str:
     """The same for every spelling of a place, upper and lower case included where the system makes no difference."""
     return place if is_url(place) else os.path.normcase(os.path.abspath(place))

@@ -16,9 +16,10 @@ from ..atomic import flush
 from ..container import container_named
 from ..format import format_named
 from ..indexing import cache_folder
-from ..places import is_url, same_key, scheme_of
+from ..places import is_archive, is_url, same_key, scheme_of
 from ..targets import target_named
 from ..writing import CONCEPT_FOLDER, Form, names_file
+from .archive import Archive
 from .crew import Crew
 from .dispatch import carry_out
 from .flushing import Flushing
@@ -64,6 +65,8 @@ def convert_many(
     says how many workers it has. What became of each file goes, when all is done, into `report`, a file of JSON lines
     (`facts.COLUMNS`), and to `tell`; `progress` is told meanwhile how many files are done, and how many were found.
 
+    For a destination such as `zip://folder/::all.zip` a new archive is packed when all is done.
+
     An interrupted run is taken up by the same call: its journal lies in the destination, or at `journal`, for a URL by
     default in the user's cache folder. `resume=False` begins anew. Of several files that would become the same one,
     the first has it: first in `sources`, then by its path. Raises UnknownName, and CannotWrite where the journal or
@@ -71,6 +74,9 @@ def convert_many(
     """
     order = Order(os.fspath(destination), Form(format, target, container, dtype), encoder, overwrite)
     _check(order)
+    archive = Archive(order.destination, resume=resume) if is_archive(order.destination) else None
+    if archive is not None:
+        order = replace(order, destination=archive.folder, named=order.destination)
     if report is not None:
         check_report(report)
     given = named(sources)
@@ -82,13 +88,17 @@ def convert_many(
     try:
         with opened.refusals(), Crew(executor, _jobs(jobs, order.destination)) as crew:
             _run(opened, order, given, crew, progress)
-            totals = write_report(opened.facts(), report)
+            if archive is not None:
+                archive.pack()
+            totals = write_report(opened.facts(), report, order.as_named)
             if tell is not None:
-                for outcome in told(opened.rows()):
+                for outcome in told(opened.rows(), order.as_named):
                     tell(outcome)
         finished = True
     finally:
         opened.close(finished=finished)
+    if archive is not None:
+        archive.remove_folder()
     return totals
 
 

@@ -19,7 +19,7 @@ from ..places import is_url
 from .facts import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .journal import Row
 
@@ -49,10 +49,14 @@ def check_report(report: str | os.PathLike[str]) -> None:
         raise CannotWrite(f"{path}: is no file, so the report cannot replace it; name another")
 
 
-def write_report(facts: Iterable[tuple[int, str, Row | None]], report: str | os.PathLike[str] | None) -> Totals:
-    """Write the report, where one is wanted, and count."""
+def write_report(
+    facts: Iterable[tuple[int, str, Row | None]],
+    report: str | os.PathLike[str] | None,
+    as_named: Callable[[str], str],
+) -> Totals:
+    """Write the report, where one is wanted, and count; `as_named` says what to call the place of a result."""
     counts = asdict(Totals())
-    lines = _lines(facts, counts)
+    lines = _lines(facts, counts, as_named)
     if report is None:
         for _ in lines:
             pass
@@ -61,13 +65,13 @@ def write_report(facts: Iterable[tuple[int, str, Row | None]], report: str | os.
     return Totals(**counts)
 
 
-def told(rows: Iterable[Row]) -> Iterator[Outcome]:
+def told(rows: Iterable[Row], as_named: Callable[[str], str]) -> Iterator[Outcome]:
     """What became of each source, as the command line tells it."""
     for path, parts in itertools.groupby(rows, key=lambda row: row.path):
         first = next(parts)
-        kind, _, reason = _outcome(first)
+        kind, _, reason = _outcome(first, as_named)
         written = kind in ("converted", "identical")
-        paths = tuple(row.place for row in (first, *parts)) if written else ()
+        paths = tuple(as_named(row.place) for row in (first, *parts)) if written else ()
         warnings = json.loads("{" + first.facts)["warnings"]
         found = Found(path, named=first.named)
         yield Outcome(
@@ -80,9 +84,11 @@ def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
         yield block.encode()
 
 
-def _lines(rows: Iterable[tuple[int, str, Row | None]], counts: dict[str, int]) -> Iterator[str]:
+def _lines(
+    rows: Iterable[tuple[int, str, Row | None]], counts: dict[str, int], as_named: Callable[[str], str]
+) -> Iterator[str]:
     for part, facts, row in rows:
-        outcome, code, reason = _outcome(row) if row is not None else ("converted", "", "")
+        outcome, code, reason = _outcome(row, as_named) if row is not None else ("converted", "", "")
         if part == 1:
             counts[outcome] += 1
         if row is None:
@@ -93,12 +99,15 @@ def _lines(rows: Iterable[tuple[int, str, Row | None]], counts: dict[str, int]) 
             yield f"{json.dumps(settled, separators=(',', ':'))[:-1]},{facts}\n"
 
 
-def _outcome(row: Row) -> tuple[Literal["converted", "identical", "skipped", "failed"], str, str]:
+def _outcome(
+    row: Row, as_named: Callable[[str], str]
+) -> tuple[Literal["converted", "identical", "skipped", "failed"], str, str]:
     """What became of the row's source in the end, the code and the reason."""
     if row.state in ("skipped", "failed"):
         return "skipped" if row.state == "skipped" else "failed", row.code, row.reason
     if row.lost is not None:
-        return "failed", "collision", f"{shown(row.winner or '')} becomes {shown(row.lost)} too; rename one of them"
+        winner, place = shown(row.winner or ""), shown(as_named(row.lost))
+        return "failed", "collision", f"{winner} becomes {place} too; rename one of them"
     if row.state == "taken":
         kind = "failed" if row.named else "skipped"
         return kind, "already-there", "what it becomes is already there; overwriting replaces it"

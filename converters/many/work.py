@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,10 +44,18 @@ class Order:
     overwrite: bool = False
     fresh: bool = False
     """Whether the destination held nothing before, so that looking before writing is mostly in vain."""
+    named: str | None = None
+    """The destination as it was named, where results only lie elsewhere until all are there."""
 
     def folder_for(self, found: Found) -> str:
         """Where the results go: the destination, with the folders below the one that was named."""
         return joined(self.destination, found.below, "")
+
+    def as_named(self, place: str) -> str:
+        """The place of a result, as the report has it."""
+        if self.named is None:
+            return place
+        return joined(self.named, os.path.relpath(place, self.destination))
 
 
 def convert_chunk(order: Order, chunk: Sequence[Taken]) -> list[Made]:
@@ -64,7 +73,7 @@ def _converted(order: Order, taken: Taken) -> list[Made]:
     try:
         folder, files = plan(found.source(), order.folder_for(found), order.form, encoder=order.encoder)
         state = _put(files, folder, order)
-        return [_made(taken, part, state, file, folder) for part, file in enumerate(files, start=1)]
+        return [_made(order, taken, part, state, file) for part, file in enumerate(files, start=1)]
     except LoanwordError as error:
         return [refused(taken, refusal(error, named=found.named), error.code, reason_of(error))]
 
@@ -108,9 +117,10 @@ def holds(place: str, content: bytes) -> bool:
         return False
 
 
-def _made(taken: Taken, part: int, state: str, file: Rendered, folder: str) -> Made:
-    place, fingerprint = joined(folder, file.name), _fingerprint(file)
-    facts = facts_of(found_of(taken), part, file, place, fingerprint)
+def _made(order: Order, taken: Taken, part: int, state: str, file: Rendered) -> Made:
+    found, fingerprint = found_of(taken), _fingerprint(file)
+    place = joined(order.folder_for(found), file.name)
+    facts = facts_of(found, part, file, order.as_named(place), fingerprint)
     return (taken[0], part, state, "", "", same_key(place), place, len(file.content), fingerprint, facts)
 
 

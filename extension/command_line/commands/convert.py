@@ -82,14 +82,15 @@ def convert(
     """  # noqa: D301
     from ....converters.batch import Conversion, outcomes
     from ....converters.finding import find
+    from ....converters.places import is_archive
     from ....converters.writing import Form
 
     if target and (format_ or container):
         raise click.UsageError("--for decides on format and container itself; leave out --to and --container")
     form = Form(format_, target, container, dtype)
-    if jobs or report or resume is not None:
+    if jobs or report or resume is not None or is_archive(out or ""):
         if name or dry_run:
-            raise click.UsageError("--name and --dry-run do not go with --jobs, --report and --resume")
+            raise click.UsageError("--name and --dry-run do not go with --jobs, --report, --resume and archives")
         from .. import many
 
         how = many.How(encoder, overwrite, jobs or 1, report, resume is not False)
