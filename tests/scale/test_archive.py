@@ -11,8 +11,6 @@ from loanword.__main__ import main
 from loanword.converters.many import intake
 from scale.collection import contents, make, rows
 
-pytest.importorskip("fsspec")
-
 ALL = "zip://all/::out/all.zip"
 BESIDE = ".loanword-all.zip"
 
@@ -47,7 +45,12 @@ def test_it_holds_what_a_folder_would(collection, jobs):
     ]
     assert BESIDE not in Path("report.jsonl").read_text(encoding="utf-8")
     assert {path for each in told for path in each.paths} <= {row["output"] for row in report}
-    some = next(row for row in report if row["outcome"] == "converted")
+
+
+def test_what_is_in_it_is_read_where_the_report_says(collection):
+    pytest.importorskip("fsspec")
+    loanword.convert_many(collection, ALL, jobs=0, report="report.jsonl")
+    some = next(row for row in rows("report.jsonl") if row["outcome"] == "converted")
     assert loanword.read(some["output"]).name == some["names"]
 
 
