@@ -14,8 +14,9 @@ def beginning(path: str, most: int) -> bytes:
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.hf_file_system import HfFileSystemStreamFile
 
+    address = _address(_file_system().resolve_path(path))
     stream: Any = HfFileSystemStreamFile(_file_system(), path)
-    if (address := _address(stream.resolved_path)) is not None:
+    if address is not None:
         stream.url = lambda: address  # its own looks first whether that is a folder
     try:
         with stream:

@@ -13,23 +13,30 @@ constants = pytest.importorskip("huggingface_hub.constants")
 WORDS = f"hf://{REPOSITORY}"
 
 
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    with Hub() as started:
-        monkeypatch.setattr(constants, "ENDPOINT", started.url)
+@pytest.fixture(scope="module")
+def server():
+    """Of which huggingface_hub keeps the address."""
+    with Hub() as started, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", started.url)
         template = started.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
         for name, value in {"HF_ENDPOINT": started.url, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_none"}.items():
-            monkeypatch.setenv(name, value)  # for workers
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        forget_instances()
+            patch.setenv(name, value)  # for workers
         yield started
-        forget_instances()
+        forget_listings()
 
 
-def forget_instances():
-    """Each server has an address of its own, which the file system keeps."""
+@pytest.fixture
+def hub(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    server.files.clear()
+    server.requests.clear()
+    forget_listings()
+    return server
+
+
+def forget_listings():
     single_files._file_system.cache_clear()
     fsspec.get_filesystem_class("hf").clear_instance_cache()
 
