@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spreading import spread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -256,6 +258,7 @@ def main() -> int:
         print(CONTESTANTS[arguments.run](arguments.folder))
         return 0
     with tempfile.TemporaryDirectory() as name:
+        spread(name)
         folder = Path(name)
         timed([sys.executable, __file__, "--make", "--files", str(arguments.files), "--folder", name])
         runs = compete(folder)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from spreading import spread
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW = 10_000
@@ -190,15 +191,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         spread(name)
         return measured(Path(name), arguments.files)
-
-
-def spread(folder: str) -> None:
-    """Have ext4 put each folder in there into another part of the disk.
-
-    In a part where many files were deleted it takes up to ten times as long to create one, for five minutes.
-    """
-    if shutil.which("chattr"):
-        subprocess.run(["chattr", "+T", folder], stderr=subprocess.DEVNULL, check=False)
 
 
 def measured(folder: Path, files: int) -> int:
