@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..embeddings.errors import CannotWrite, LoanwordError, Unreadable, one_line, shortened
-from . import hub
+from .hub import FileByFile
 from .places import joined, scheme_of, taken_apart
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def write(url: str, content: bytes, *, overwrite: bool, looked: bool = False) ->
 def exists(url: str) -> bool:
     """Whether there is a file; raises Unreadable where that cannot be told."""
     store, path = _store(url)
-    return bool(_asked(url, lambda: _exists(store, path)))
+    return bool(_asked(url, lambda: store.exists(path)))
 
 
 def is_folder(url: str) -> bool:
@@ -184,8 +184,6 @@ def _beginning(store: Any, path: str) -> bytes:
 
     Without a range, some file systems ask for the size first, and all servers may send gigabytes.
     """
-    if store.protocol == "hf":
-        return hub.beginning(path, READ_AT_ONCE + 1)
     try:
         return store.cat_file(path, start=0, end=READ_AT_ONCE + 1)[: READ_AT_ONCE + 1]
     except OSError:
@@ -194,14 +192,10 @@ def _beginning(store: Any, path: str) -> bytes:
         raise
 
 
-def _exists(store: Any, path: str) -> bool:
-    return hub.exists(path) if store.protocol == "hf" else store.exists(path)
-
-
 def _write_anew(store: Any, path: str, content: bytes, *, looked: bool) -> None:
-    if not looked and _exists(store, path):
+    if not looked and store.exists(path):
         raise FileExistsError(path)
-    store.pipe_file(path, content, mode="overwrite" if store.protocol == "hf" else "create")
+    store.pipe_file(path, content, mode="create")
 
 
 def _write_and_rename(store: Any, path: str, content: bytes, *, overwrite: bool) -> None:
@@ -227,12 +221,13 @@ def _store(url: str) -> tuple[Any, str]:
             return store, store._strip_protocol(start + path)  # noqa: SLF001
         from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-        return url_to_fs(url)  # pyright: ignore[reportUnknownVariableType]
+        store, path = url_to_fs(url)  # pyright: ignore[reportUnknownVariableType]
     except ImportError as error:
         missing = error.name or "fsspec"
         raise Unreadable(f"needs {missing} to be read; pip install 'loanword[scale]' {missing}", url) from None
     except Exception as error:  # noqa: BLE001  # every file system has errors of its own
         raise Unreadable(f"cannot be reached ({_reason(error)})", url) from None
+    return FileByFile(store) if store.protocol == "hf" else store, path  # pyright: ignore[reportUnknownVariableType]
 
 
 @functools.lru_cache(maxsize=4)
