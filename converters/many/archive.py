@@ -11,6 +11,7 @@ import io
 import os
 import shutil
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...embeddings.errors import CannotWrite
@@ -20,7 +21,7 @@ from .facts import shown
 from .intake import OWN, held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from typing_extensions import Buffer
 
@@ -42,10 +43,14 @@ class Archive:
         folder, name = os.path.split(os.path.abspath(self.path))
         self.folder = os.path.join(folder, f"{OWN}{name}")
         """Where its members lie until it is packed."""
-        if os.path.lexists(self.path) and not os.path.isdir(self.folder):
+        if os.path.lexists(self.path) and not (resume and os.path.isdir(self.folder)):
             raise AlreadyThere(f"{self.path}: is already there, and archives are never changed; name another")
-        if not resume:
-            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin_anew(self) -> None:
+        """Remove what an interrupted run left in the folder, but for the journal, which says that none goes on now."""
+        with self._removing():
+            for path in held(self.folder):
+                os.unlink(path)
 
     def pack(self) -> None:
         """Make the archive of what is in the folder; raises CannotWrite."""
@@ -61,7 +66,15 @@ class Archive:
 
     def remove_folder(self) -> None:
         """Remove the folder, when the archive is there."""
-        shutil.rmtree(self.folder)
+        with self._removing():
+            shutil.rmtree(self.folder)
+
+    @contextmanager
+    def _removing(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CannotWrite(f"{self.folder}: cannot be removed ({error.strerror}); remove it yourself") from None
 
     def _pieces(self) -> Iterator[bytes]:
         written = _Pieces()

@@ -86,6 +86,8 @@ def convert_many(
     opened = Journal(place, _settings(order), resume=resume)
     finished = False
     try:
+        if archive is not None and not resume:
+            archive.begin_anew()
         with opened.refusals(), Crew(executor, _jobs(jobs, order.destination)) as crew:
             _run(opened, order, given, crew, progress)
             if archive is not None:

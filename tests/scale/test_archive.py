@@ -115,6 +115,19 @@ def test_one_can_be_begun_anew(collection):
     assert os.listdir("out") == ["all.zip"]
 
 
+def test_beginning_anew_spares_an_archive_and_says_so_at_once(collection):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loanword.convert_many(collection, ALL, jobs=0, progress=interrupt)
+    Path("out/all.zip").write_bytes(b"somebody's")
+    with pytest.raises(loanword.CannotWrite, match="already there"):
+        loanword.convert_many(collection, ALL, jobs=0, resume=False, progress=interrupt)
+    assert Path("out/all.zip").read_bytes() == b"somebody's"
+    assert contents(f"out/{BESIDE}"), "and what was done stays for a run that goes on"
+
+
 @pytest.mark.parametrize("destination", ["zip://all/", "zip://all/::s3://bucket/all.zip"])
 def test_an_archive_is_written_on_this_machine(collection, destination):
     with pytest.raises(loanword.CannotWrite, match="on this machine"):
